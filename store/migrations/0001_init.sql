@@ -1,0 +1,310 @@
+-- Schema of one shard. Two PostgreSQL schemas:
+--   data     rows of people and channels. Every table starts with `partition` and has it first in its primary
+--            key; a move of a partition carries every table found here by the catalog, so nothing else is needed
+--            to make a new table move.
+--   control  rows of the shard itself: who owns which partition, what is unfinished. Never moved.
+-- Times are timestamptz for people to read; no order depends on them.
+
+CREATE SCHEMA data;
+CREATE SCHEMA control;
+
+-- One row: which shard this is.
+CREATE TABLE control.shard_self (
+    one        bool PRIMARY KEY DEFAULT true CHECK (one),
+    shard_id   text NOT NULL,
+    term       bigint NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- The authority: which partitions this shard may serve. `gone` rows stay for ever and point to the new owner.
+CREATE TABLE control.partition_owner (
+    partition int PRIMARY KEY CHECK (partition BETWEEN 0 AND 1020),
+    state     text NOT NULL CHECK (state IN ('active', 'fenced', 'incoming', 'gone')),
+    epoch     bigint NOT NULL DEFAULT 1,
+    peer      text NOT NULL DEFAULT '',     -- the other shard of the move, or the forwarding address
+    move_id   text NOT NULL DEFAULT '',
+    attempt   int NOT NULL DEFAULT 0,
+    capture   bool NOT NULL DEFAULT false,  -- writers note changed keys in partition_dirty
+    fenced_at timestamptz
+);
+
+-- Keys changed while `capture` is on: never row images, so the mover re-reads the present row.
+CREATE TABLE control.partition_dirty (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    partition int NOT NULL,
+    tbl       text NOT NULL,
+    key       jsonb NOT NULL
+);
+
+-- The ring document as this shard last accepted it (a plan and a hint, never the authority).
+CREATE TABLE control.ring_document (
+    one   bool PRIMARY KEY DEFAULT true CHECK (one),
+    epoch bigint NOT NULL,
+    doc   jsonb NOT NULL
+);
+
+-- A row for each batch of appends, written in its transaction and deleted once every member's inbox knows of it:
+-- what a dead node left is found here, without an index on the hot channel rows.
+CREATE TABLE control.fanout_pending (
+    batch_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    channels   bigint[] NOT NULL,
+    from_seqs  bigint[] NOT NULL,  -- the first new seq of each channel in this batch; mentions are read from there
+    made_at    timestamptz NOT NULL DEFAULT now()
+);
+
+-- ---------------------------------------------------------------------------------------------- channels
+
+CREATE TABLE data.channels (
+    partition      int NOT NULL,
+    channel_id     bigint NOT NULL,
+    kind           smallint NOT NULL,
+    name           text NOT NULL DEFAULT '',
+    user_a         bigint NOT NULL DEFAULT 0,  -- direct: the smaller user id
+    user_b         bigint NOT NULL DEFAULT 0,  -- direct: the greater user id
+    create_key     uuid,                       -- group: the owner's key, makes creation repeatable
+    created_by     bigint NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    member_limit   int NOT NULL,
+    member_count   int NOT NULL DEFAULT 0,
+    member_version bigint NOT NULL DEFAULT 1,
+    last_seq       bigint NOT NULL DEFAULT 0,
+    last_count     bigint NOT NULL DEFAULT 0,
+    last_change    bigint NOT NULL DEFAULT 0,
+    last_at        timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (partition, channel_id)
+) WITH (fillfactor = 50);  -- room for HOT updates of the counters; no index on them
+
+CREATE TABLE data.members (
+    partition  int NOT NULL,
+    channel_id bigint NOT NULL,
+    user_id    bigint NOT NULL,
+    role       smallint NOT NULL,
+    joined_at  timestamptz NOT NULL DEFAULT now(),
+    joined_seq bigint NOT NULL DEFAULT 0,
+    read_seq   bigint NOT NULL DEFAULT 0,      -- arrives here from the user's home
+    muzzled    bool NOT NULL DEFAULT false,    -- direct: the other one has blocked this member
+    PRIMARY KEY (partition, channel_id, user_id)
+) WITH (fillfactor = 70);
+
+CREATE TABLE data.messages (
+    partition     int NOT NULL,
+    channel_id    bigint NOT NULL,
+    seq           bigint NOT NULL,
+    count         bigint NOT NULL,             -- the channel's count including this message
+    sender_id     bigint NOT NULL,
+    client_msg_id uuid NOT NULL,
+    digest        bigint NOT NULL,             -- of the draft as first sent: the same id with another body is refused
+    kind          smallint NOT NULL DEFAULT 0,
+    body          text NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    orig_at       timestamptz,
+    reply_to      bigint,
+    thread        bigint,
+    thread_count  bigint,
+    mentions      bigint[],
+    mention_all   bool NOT NULL DEFAULT false,
+    change        bigint,                      -- number of its last alteration; null if never altered
+    edited_at     timestamptz,
+    deleted_at    timestamptz,
+    deleted_by    bigint,
+    system        jsonb,
+    PRIMARY KEY (partition, channel_id, seq),
+    UNIQUE (partition, channel_id, sender_id, client_msg_id)
+);
+CREATE INDEX messages_changed ON data.messages (partition, channel_id, change) WHERE change IS NOT NULL;
+CREATE INDEX messages_thread ON data.messages (partition, channel_id, thread, seq) WHERE thread IS NOT NULL;
+
+CREATE TABLE data.reactions (
+    partition  int NOT NULL,
+    channel_id bigint NOT NULL,
+    seq        bigint NOT NULL,
+    emoji      text NOT NULL,
+    user_id    bigint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (partition, channel_id, seq, emoji, user_id)
+);
+
+CREATE TABLE data.threads (
+    partition  int NOT NULL,
+    channel_id bigint NOT NULL,
+    root_seq   bigint NOT NULL,
+    count      bigint NOT NULL,
+    last_seq   bigint NOT NULL,
+    last_at    timestamptz NOT NULL,
+    PRIMARY KEY (partition, channel_id, root_seq)
+) WITH (fillfactor = 70);
+
+-- Who is told of replies: the root's author, everyone who replied, everyone mentioned there.
+CREATE TABLE data.thread_followers (
+    partition  int NOT NULL,
+    channel_id bigint NOT NULL,
+    root_seq   bigint NOT NULL,
+    user_id    bigint NOT NULL,
+    PRIMARY KEY (partition, channel_id, root_seq, user_id)
+);
+
+CREATE TABLE data.invites (
+    partition  int NOT NULL,
+    channel_id bigint NOT NULL,
+    invite_id  bigint NOT NULL,
+    code_hash  bytea NOT NULL,
+    created_by bigint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz,
+    max_uses   int NOT NULL DEFAULT 0,         -- 0: no limit
+    uses       int NOT NULL DEFAULT 0,
+    PRIMARY KEY (partition, channel_id, invite_id)
+);
+
+-- ---------------------------------------------------------------------------------------------- people
+
+CREATE TABLE data.login_names (
+    partition int NOT NULL,
+    name      text NOT NULL,                   -- canonical: NFC, lower case
+    user_id   bigint NOT NULL,
+    PRIMARY KEY (partition, name)
+);
+CREATE INDEX login_names_prefix ON data.login_names (name text_pattern_ops);
+
+CREATE TABLE data.users (
+    partition      int NOT NULL,
+    user_id        bigint NOT NULL,
+    login_name     text NOT NULL,
+    display_name   text NOT NULL,
+    search_name    text NOT NULL,              -- display name, NFC, lower case
+    password_hash  text NOT NULL DEFAULT '',
+    admin          bool NOT NULL DEFAULT false,
+    disabled       bool NOT NULL DEFAULT false,
+    avatar_color   smallint NOT NULL DEFAULT 0,
+    avatar_version bigint NOT NULL DEFAULT 0,
+    status_line    text NOT NULL DEFAULT '',
+    lang           text NOT NULL DEFAULT '',
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (partition, user_id)
+);
+CREATE INDEX users_search ON data.users (search_name text_pattern_ops);
+
+-- What changes often about a user, apart from the profile, in a narrow HOT row.
+CREATE TABLE data.user_state (
+    partition      int NOT NULL,
+    user_id        bigint NOT NULL,
+    inbox_pos      bigint NOT NULL DEFAULT 0,
+    last_active_at timestamptz,
+    PRIMARY KEY (partition, user_id)
+) WITH (fillfactor = 50);
+
+CREATE TABLE data.avatars (
+    partition int NOT NULL,
+    user_id   bigint NOT NULL,
+    version   bigint NOT NULL,
+    png       bytea NOT NULL,
+    PRIMARY KEY (partition, user_id)
+);
+
+CREATE TABLE data.logins (
+    partition    int NOT NULL,
+    user_id      bigint NOT NULL,
+    login_id     bigint NOT NULL,
+    token_hash   bytea NOT NULL,
+    device_name  text NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    last_used_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (partition, user_id, login_id),
+    UNIQUE (partition, user_id, token_hash)
+);
+
+CREATE TABLE data.inbox (
+    partition    int NOT NULL,
+    user_id      bigint NOT NULL,
+    channel_id   bigint NOT NULL,
+    kind         smallint NOT NULL,
+    peer_id      bigint NOT NULL DEFAULT 0,
+    name         text NOT NULL DEFAULT '',
+    member       bool NOT NULL,
+    member_as_of bigint NOT NULL DEFAULT 0,    -- the member_version of the channel this membership is as of
+    pos          bigint NOT NULL,
+    last_seq     bigint NOT NULL DEFAULT 0,
+    last_count   bigint NOT NULL DEFAULT 0,
+    last_change  bigint NOT NULL DEFAULT 0,
+    last_at      timestamptz NOT NULL DEFAULT now(),
+    last_sender  bigint NOT NULL DEFAULT 0,
+    preview      text NOT NULL DEFAULT '',
+    preview_kind smallint NOT NULL DEFAULT 0,
+    read_seq     bigint NOT NULL DEFAULT 0,
+    read_count   bigint NOT NULL DEFAULT 0,
+    level        smallint NOT NULL DEFAULT 0,
+    pinned       bool NOT NULL DEFAULT false,
+    PRIMARY KEY (partition, user_id, channel_id)
+) WITH (fillfactor = 50);  -- read by user, filtered by pos: an index on pos would cost HOT
+
+-- Unread messages that mention the user; a row goes when the read mark passes it.
+CREATE TABLE data.mentions (
+    partition  int NOT NULL,
+    user_id    bigint NOT NULL,
+    channel_id bigint NOT NULL,
+    seq        bigint NOT NULL,
+    root_seq   bigint NOT NULL DEFAULT 0,      -- 0: in the channel itself
+    PRIMARY KEY (partition, user_id, channel_id, seq)
+);
+
+CREATE TABLE data.thread_inbox (
+    partition  int NOT NULL,
+    user_id    bigint NOT NULL,
+    channel_id bigint NOT NULL,
+    root_seq   bigint NOT NULL,
+    last_seq   bigint NOT NULL,
+    last_count bigint NOT NULL,
+    read_count bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (partition, user_id, channel_id, root_seq)
+) WITH (fillfactor = 70);
+
+CREATE TABLE data.friends (
+    partition int NOT NULL,
+    user_id   bigint NOT NULL,
+    other_id  bigint NOT NULL,
+    state     text NOT NULL CHECK (state IN ('sent', 'received', 'accepted', 'blocked', 'none')),
+    version   bigint NOT NULL,                 -- of the pair's story; a late effect with a smaller one does nothing
+    since     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (partition, user_id, other_id)
+);
+
+-- Things that happen once in the whole system, such as who the first account was.
+CREATE TABLE data.singletons (
+    partition int NOT NULL,
+    key       text NOT NULL,
+    value     jsonb NOT NULL,
+    PRIMARY KEY (partition, key)
+);
+
+CREATE TABLE data.signup_invites (
+    partition  int NOT NULL,
+    code_hash  bytea NOT NULL,
+    created_by bigint NOT NULL,
+    expires_at timestamptz NOT NULL,
+    used_by    bigint,
+    PRIMARY KEY (partition, code_hash)
+);
+
+CREATE TABLE data.audit (
+    partition int NOT NULL,
+    audit_id  bigint GENERATED BY DEFAULT AS IDENTITY,
+    at        timestamptz NOT NULL,
+    actor     bigint NOT NULL,
+    action    text NOT NULL,
+    subject   text NOT NULL,
+    address   text NOT NULL,
+    PRIMARY KEY (partition, audit_id)
+);
+
+-- A transactional outbox: what a committed change still owes to rows of other partitions. Applied at once by the
+-- node that wrote it, idempotent, swept when stale by any node.
+CREATE TABLE data.effects (
+    partition  int NOT NULL,
+    effect_id  bigint NOT NULL,
+    kind       text NOT NULL,
+    target     int NOT NULL,                   -- the partition it applies to
+    payload    jsonb NOT NULL,
+    made_at    timestamptz NOT NULL DEFAULT now(),
+    attempts   int NOT NULL DEFAULT 0,
+    PRIMARY KEY (partition, effect_id)
+);
