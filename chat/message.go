@@ -115,10 +115,13 @@ type Draft struct {
 	ClientMsgID ClientMsgID
 	Body        string
 	ReplyTo     Seq // 0: none
-	Thread      Seq // 0: in the channel itself
-	Mentions    []UserID
-	MentionAll  bool
-	OrigAt      Millis // imported messages: the time of the original; else 0
+	// ReplyToDraft answers an earlier draft of the same Append instead: 1 is
+	// the first one; 0: none. Imports need it, as seqs are not known yet.
+	ReplyToDraft int
+	Thread       Seq // 0: in the channel itself
+	Mentions     []UserID
+	MentionAll   bool
+	OrigAt       Millis // imported messages: the time of the original; else 0
 }
 
 // Receipt tells where a draft was stored.
