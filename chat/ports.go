@@ -190,6 +190,18 @@ type Attendance interface {
 	// Watch replaces what this session wants to hear of besides friends: the
 	// people of the channel it has open. It answers with their present state.
 	Watch(session SessionID, users []UserID) []PresenceState
+	// Befriended replaces the accepted friends of a user who is here, after
+	// each resume and each change of the list, and answers with their present
+	// state. Friends are told of each other without any session watching.
+	Befriended(user UserID, friends []UserID) []PresenceState
+}
+
+// PresenceTeller passes presence on to live sessions; the Hub implements it
+// for package presence, which calls it from one goroutine. It never blocks.
+type PresenceTeller interface {
+	// TellPresence queues one presence frame, encoded once, on all sessions of
+	// the users and on the sessions.
+	TellPresence(users []UserID, sessions []SessionID, states []PresenceState)
 }
 
 // PresenceState is whether a user is there, as told to other people.
