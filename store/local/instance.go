@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -41,8 +42,8 @@ type Instance struct {
 	sockets string
 	log     *serverLog
 
-	mu   sync.Mutex // held by Start, Stop and Kill while they work
-	proc *process   // guarded by mu; nil when never started or stopped
+	mu   sync.Mutex              // held by Init, Start, Stop and Kill while they work
+	proc atomic.Pointer[process] // written under mu; nil when never started or stopped
 }
 
 // New prepares an instance; it starts nothing.
@@ -187,7 +188,7 @@ func (i *Instance) run(bin Binaries, name, dir string, args []string, death sysc
 func (i *Instance) Start(ctx context.Context) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.proc != nil && !i.proc.ended() {
+	if p := i.proc.Load(); p != nil && !p.ended() {
 		return nil
 	}
 	raw, err := os.ReadFile(filepath.Join(i.dataDir(), "PG_VERSION"))
@@ -202,6 +203,12 @@ func (i *Instance) Start(ctx context.Context) error {
 	if err := clearLeftovers(ctx, i.dataDir(), i.cfg.StopPatience/4); err != nil {
 		return fmt.Errorf("end what an earlier run of shard %s left: %w", i.cfg.ID, err)
 	}
+	if old := i.proc.Load(); old != nil {
+		<-old.logEnd
+	}
+	if err := makePrivate(i.sockets, i.acc); err != nil {
+		return fmt.Errorf("make the socket folder of shard %s: %w", i.cfg.ID, err)
+	}
 	if err := writeConf(i.dataDir(), i.cfg, i.sockets, i.acc); err != nil {
 		if errors.Is(err, syscall.ENOSPC) {
 			err = fmt.Errorf("%w: %w", ErrDiskFull, err)
@@ -215,25 +222,28 @@ func (i *Instance) Start(ctx context.Context) error {
 	if i.cfg.Throwaway {
 		death = syscall.SIGQUIT
 	}
-	if i.proc, err = i.run(bin, "postgres", i.dataDir(), nil, death); err != nil {
+	p, err := i.run(bin, "postgres", i.dataDir(), nil, death)
+	if err != nil {
 		return fmt.Errorf("start PostgreSQL for shard %s: %w", i.cfg.ID, err)
 	}
-	return i.awaitReadyLocked(ctx)
+	i.proc.Store(p)
+	return i.awaitReadyLocked(ctx, p)
 }
 
-func (i *Instance) awaitReadyLocked(ctx context.Context) error {
+func (i *Instance) awaitReadyLocked(ctx context.Context, p *process) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	late := time.NewTimer(i.cfg.StartPatience)
 	defer late.Stop()
 	for {
-		if pid, ready := postmasterFile(i.dataDir()); ready && pid == i.proc.pid {
+		if pid, ready := postmasterFile(i.dataDir()); ready && pid == p.pid {
 			return nil
 		}
 		select {
-		case <-i.proc.done:
-			<-i.proc.logEnd
-			return i.log.explain(fmt.Errorf("PostgreSQL of shard %s ended at its start: %w", i.cfg.ID, i.proc.err))
+		case <-p.done:
+			i.proc.Store(nil)
+			i.reap(p)
+			return i.log.explain(fmt.Errorf("PostgreSQL of shard %s ended at its start: %w", i.cfg.ID, p.err))
 		case <-late.C:
 			i.stopLocked(context.Background(), syscall.SIGQUIT)
 			return i.log.explain(fmt.Errorf("PostgreSQL of shard %s was not ready within %v", i.cfg.ID, i.cfg.StartPatience))
@@ -256,11 +266,10 @@ func (i *Instance) Stop(ctx context.Context) {
 }
 
 func (i *Instance) stopLocked(ctx context.Context, first syscall.Signal) {
-	p := i.proc
+	p := i.proc.Swap(nil)
 	if p == nil {
 		return
 	}
-	i.proc = nil
 	p.signal(first)
 	if !p.wait(ctx, i.cfg.StopPatience) {
 		p.signal(syscall.SIGQUIT)
@@ -278,9 +287,9 @@ func (i *Instance) stopLocked(ctx context.Context, first syscall.Signal) {
 func (i *Instance) Kill() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.proc != nil {
-		i.proc.signal(syscall.SIGKILL)
-		<-i.proc.done
+	if p := i.proc.Load(); p != nil {
+		p.signal(syscall.SIGKILL)
+		<-p.done
 	}
 }
 
@@ -294,27 +303,27 @@ func (i *Instance) reap(p *process) {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	<-p.logEnd
+	// One that lies elsewhere would be left for ever; Start makes it anew.
+	if filepath.Dir(i.sockets) != i.cfg.Dir {
+		_ = os.Remove(i.sockets)
+	}
 }
 
 // Done returns a channel that is closed when the running server ends; nil when
 // none runs.
 func (i *Instance) Done() <-chan struct{} {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.proc == nil {
-		return nil
+	if p := i.proc.Load(); p != nil {
+		return p.done
 	}
-	return i.proc.done
+	return nil
 }
 
 // PID returns the process id of the running server, 0 when none runs.
 func (i *Instance) PID() int {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.proc == nil || i.proc.ended() {
-		return 0
+	if p := i.proc.Load(); p != nil && !p.ended() {
+		return p.pid
 	}
-	return i.proc.pid
+	return 0
 }
 
 // CreateDatabase makes a database unless it exists.

@@ -71,15 +71,16 @@ func (l *serverLog) remember(line string) {
 	if len(l.tail) > tailLines {
 		l.tail = l.tail[1:]
 	}
-	// The words of strerror(ENOSPC); lc_messages is C in every instance.
-	if strings.Contains(line, "No space left on device") {
-		l.diskFull = true
-	}
+	l.diskFull = l.diskFull || diskFullLine(line)
 	l.mu.Unlock()
 	if l.notice != nil {
 		l.notice(line)
 	}
 }
+
+// diskFullLine knows the words of strerror(ENOSPC); every instance speaks the
+// C locale.
+func diskFullLine(line string) bool { return strings.Contains(line, "No space left on device") }
 
 // reset forgets what an earlier run said.
 func (l *serverLog) reset() {
