@@ -197,7 +197,7 @@ type Attendance interface {
 }
 
 // PresenceTeller passes presence on to live sessions; the Hub implements it
-// for package presence, which calls it from one goroutine. It never blocks.
+// for package presence. It never blocks.
 type PresenceTeller interface {
 	// TellPresence queues one presence frame, encoded once, on all sessions of
 	// the users and on the sessions.

@@ -1,0 +1,392 @@
+package presence
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gori/chat"
+)
+
+// fakeBeats is Beats in memory, with the rule that times never go back.
+type fakeBeats struct {
+	mu    sync.Mutex
+	at    map[chat.UserID]chat.Millis
+	saves int
+	most  int
+	down  bool
+}
+
+func (b *fakeBeats) LastActive(_ context.Context, ids []chat.UserID) (map[chat.UserID]chat.Millis, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.down {
+		return nil, errors.New("down")
+	}
+	m := map[chat.UserID]chat.Millis{}
+	for _, u := range ids {
+		if b.at[u] != 0 {
+			m[u] = b.at[u]
+		}
+	}
+	return m, nil
+}
+
+func (b *fakeBeats) SaveActive(_ context.Context, at map[chat.UserID]chat.Millis) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.down {
+		return errors.New("down")
+	}
+	b.saves++
+	b.most = max(b.most, len(at))
+	for u, when := range at {
+		b.at[u] = max(b.at[u], when)
+	}
+	return nil
+}
+
+func (b *fakeBeats) get(u chat.UserID) chat.Millis {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.at[u]
+}
+
+type told struct {
+	after time.Duration
+	users map[chat.UserID]bool
+	sess  map[chat.SessionID]bool
+	state chat.PresenceState
+}
+
+// ear is a Teller that remembers.
+type ear struct {
+	mu    sync.Mutex
+	start time.Time
+	heard []told
+	calls int
+}
+
+func (e *ear) TellPresence(users []chat.UserID, sessions []chat.SessionID, states []chat.PresenceState) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.calls++
+	us, ss := map[chat.UserID]bool{}, map[chat.SessionID]bool{}
+	for _, u := range users {
+		us[u] = true
+	}
+	for _, s := range sessions {
+		ss[s] = true
+	}
+	for _, st := range states {
+		e.heard = append(e.heard, told{time.Since(e.start), us, ss, st})
+	}
+}
+
+// words lists what a user was told of another, in order.
+func (e *ear) words(to, of chat.UserID) []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var w []string
+	for _, h := range e.heard {
+		if h.users[to] && h.state.User == of {
+			w = append(w, h.state.State)
+		}
+	}
+	return w
+}
+
+func (e *ear) sessionWords(to chat.SessionID, of chat.UserID) []told {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var w []told
+	for _, h := range e.heard {
+		if h.sess[to] && h.state.User == of {
+			w = append(w, h)
+		}
+	}
+	return w
+}
+
+// bubble runs f in fake time with a running Tracker.
+func bubble(t *testing.T, f func(tr *Tracker, e *ear, b *fakeBeats)) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &fakeBeats{at: map[chat.UserID]chat.Millis{}}
+		e := &ear{start: time.Now()}
+		tr := New(b, e, Options{})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { tr.Run(ctx); close(done) }()
+		f(tr, e, b)
+		stop()
+		<-done
+	})
+}
+
+// friends makes 1 and 2 friends, 2 being here by session 20 and kept awake.
+func friends(tr *Tracker) {
+	tr.Arrived(2, 20)
+	tr.Befriended(2, []chat.UserID{1})
+}
+
+func arrive(tr *Tracker, s chat.SessionID) {
+	tr.Arrived(1, s)
+	tr.Befriended(1, []chat.UserID{2})
+}
+
+func eq(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("told %v, want %v", got, want)
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			t.Fatalf("told %v, want %v", got, want)
+		}
+	}
+}
+
+func TestOnlineWithinTwoSeconds(t *testing.T) {
+	bubble(t, func(tr *Tracker, e *ear, _ *fakeBeats) {
+		friends(tr)
+		arrive(tr, 10)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		eq(t, e.words(2, 1), "online")
+	})
+}
+
+func TestNoFlickerForShortDrops(t *testing.T) {
+	bubble(t, func(tr *Tracker, e *ear, _ *fakeBeats) {
+		friends(tr)
+		arrive(tr, 10)
+		for s := chat.SessionID(10); s < 20; s++ {
+			time.Sleep(20 * time.Second)
+			tr.Beat(1, s, true)
+			tr.Left(1, s, false)
+			time.Sleep(9900 * time.Millisecond)
+			arrive(tr, s+100)
+			tr.Left(1, s+100, false)
+			time.Sleep(time.Second)
+			arrive(tr, s+1)
+		}
+		synctest.Wait()
+		eq(t, e.words(2, 1), "online")
+	})
+}
+
+func TestAwayStaysAwayOverADrop(t *testing.T) {
+	bubble(t, func(tr *Tracker, e *ear, _ *fakeBeats) {
+		friends(tr)
+		arrive(tr, 10)
+		time.Sleep(time.Second)
+		tr.Beat(1, 10, false)
+		time.Sleep(time.Second)
+		tr.Left(1, 10, false)
+		time.Sleep(5 * time.Second)
+		arrive(tr, 11)
+		time.Sleep(5 * time.Second)
+		tr.Beat(1, 11, false)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		eq(t, e.words(2, 1), "online", "away")
+	})
+}
+
+func TestDropIsOfflineAfterGrace(t *testing.T) {
+	bubble(t, func(tr *Tracker, e *ear, b *fakeBeats) {
+		friends(tr)
+		arrive(tr, 10)
+		time.Sleep(time.Minute)
+		tr.Beat(1, 10, true)
+		active := chat.MillisOf(time.Now())
+		time.Sleep(time.Second)
+		tr.Left(1, 10, false)
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
+		eq(t, e.words(2, 1), "online")
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		eq(t, e.words(2, 1), "online", "offline")
+		time.Sleep(2 * time.Second)
+		if got := b.get(1); got != active {
+			t.Fatalf("last_active_at saved as %d, want %d", got, active)
+		}
+	})
+}
+
+func TestSilenceIsOfflineWithoutMoreGrace(t *testing.T) {
+	bubble(t, func(tr *Tracker, e *ear, _ *fakeBeats) {
+		friends(tr)
+		arrive(tr, 10)
+		tr.Beat(1, 10, true)
+		time.Sleep(44500 * time.Millisecond)
+		tr.Left(1, 10, false) // by chat, for its silence
+		time.Sleep(1500 * time.Millisecond)
+		synctest.Wait()
+		eq(t, e.words(2, 1), "online", "offline")
+	})
+}
+
+func TestExplicitLeaveIsOfflineAtOnce(t *testing.T) {
+	bubble(t, func(tr *Tracker, e *ear, _ *fakeBeats) {
+		friends(tr)
+		arrive(tr, 10)
+		tr.Arrived(1, 11)
+		time.Sleep(time.Second)
+		tr.Left(1, 10, true)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		eq(t, e.words(2, 1), "online") // another device is there
+		tr.Left(1, 11, true)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		eq(t, e.words(2, 1), "online", "offline")
+		if users, sessions := tr.Here(); users != 1 || sessions != 1 {
+			t.Fatalf("%d users with %d sessions are here, want 1 and 1", users, sessions)
+		}
+	})
+}
+
+func TestSeveralDevices(t *testing.T) {
+	bubble(t, func(tr *Tracker, e *ear, _ *fakeBeats) {
+		friends(tr)
+		arrive(tr, 10)
+		tr.Arrived(1, 11)
+		tr.Beat(1, 10, true)
+		tr.Beat(1, 11, false)
+		time.Sleep(time.Second)
+		tr.Beat(1, 10, false) // now all are idle
+		time.Sleep(time.Second)
+		tr.Beat(1, 11, true)
+		time.Sleep(time.Second)
+		// The phone drops and the desktop says bye within its grace: the phone may be back.
+		tr.Left(1, 10, false)
+		tr.Left(1, 11, true)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		eq(t, e.words(2, 1), "online", "away", "online")
+		arrive(tr, 12)
+		time.Sleep(time.Minute)
+		tr.Left(1, 12, true)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		eq(t, e.words(2, 1), "online", "away", "online", "offline")
+	})
+}
+
+func TestWatchers(t *testing.T) {
+	bubble(t, func(tr *Tracker, e *ear, b *fakeBeats) {
+		b.at[3] = 77
+		tr.Arrived(2, 20)
+		states := tr.Watch(20, []chat.UserID{1, 2, 3})
+		if len(states) != 3 || states[0].State != "offline" || states[1].State != "online" {
+			t.Fatalf("states %+v", states)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if w := e.sessionWords(20, 3); len(w) != 1 || w[0].state.LastActiveAt != 77 || w[0].state.State != "offline" {
+			t.Fatalf("of a stranger the watcher heard %+v", w)
+		}
+		tr.Arrived(1, 10)
+		time.Sleep(time.Second)
+		tr.Watch(20, nil)
+		tr.Left(1, 10, true)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if w := e.sessionWords(20, 1); len(w) != 1 || w[0].state.State != "online" {
+			t.Fatalf("the watcher heard %+v", w)
+		}
+		if len(tr.watchers) != 0 {
+			t.Fatalf("%d users are still watched", len(tr.watchers))
+		}
+	})
+}
+
+func TestLastActiveNeverGoesBackAndSurvivesAShardThatIsDown(t *testing.T) {
+	bubble(t, func(tr *Tracker, _ *ear, b *fakeBeats) {
+		arrive(tr, 10)
+		tr.Beat(1, 10, true)
+		time.Sleep(61 * time.Second)
+		synctest.Wait()
+		first := b.get(1)
+		if first == 0 {
+			t.Fatal("not saved within a minute")
+		}
+		b.mu.Lock()
+		b.down = true
+		b.mu.Unlock()
+		tr.Beat(1, 10, true)
+		want := chat.MillisOf(time.Now())
+		tr.Left(1, 10, true)
+		time.Sleep(30 * time.Second)
+		if b.get(1) != first {
+			t.Fatal("saved to a shard that is down")
+		}
+		b.mu.Lock()
+		b.down = false
+		b.mu.Unlock()
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if got := b.get(1); got != want {
+			t.Fatalf("saved %d, want %d", got, want)
+		}
+		if len(tr.people) != 0 {
+			t.Fatalf("%d people stay in memory", len(tr.people))
+		}
+	})
+}
+
+// TestManyAreToldInBatches: a wave of connects costs its watchers few frames,
+// saves come in bulk, and nothing stays behind.
+func TestManyAreToldInBatches(t *testing.T) {
+	const n = 700
+	bubble(t, func(tr *Tracker, e *ear, b *fakeBeats) {
+		all := make([]chat.UserID, n)
+		for i := range all {
+			all[i] = chat.UserID(i + 1)
+		}
+		for i, u := range all {
+			tr.Arrived(u, chat.SessionID(i+1))
+			tr.Watch(chat.SessionID(i+1), all)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if e.calls > 1000 {
+			t.Fatalf("%d frames made for one wave", e.calls)
+		}
+		for i, u := range all {
+			tr.Left(u, chat.SessionID(i+1), true)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if b.most > MaxBatch || len(b.at) != n || b.saves > 2*n/MaxBatch+4 {
+			t.Fatalf("%d saves of up to %d for %d people", b.saves, b.most, len(b.at))
+		}
+		if left := len(tr.people) + len(tr.watchers) + len(tr.users) + len(tr.dirty) + len(tr.unsaved); left != 0 {
+			t.Fatalf("%d entries stay in memory", left)
+		}
+	})
+}
+
+func TestStates(t *testing.T) {
+	bubble(t, func(tr *Tracker, _ *ear, b *fakeBeats) {
+		b.at[7] = 5
+		tr.Arrived(1, 10)
+		got, err := tr.States(t.Context(), []chat.UserID{1, 7, 8})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := map[chat.UserID]string{}
+		for _, s := range got {
+			m[s.User] = s.State
+		}
+		if !maps.Equal(m, map[chat.UserID]string{1: "online", 7: "offline", 8: "offline"}) || got[1].LastActiveAt != 5 {
+			t.Fatalf("%+v", got)
+		}
+	})
+}
