@@ -1,0 +1,232 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/spf13/viper"
+
+	"gori/shard"
+)
+
+// Config is what config.yaml and GORI_* variables say. config.yaml documents
+// every key. This file is the only one that knows viper; the parts get small
+// structs of their own.
+type Config struct {
+	Node        NodeConfig    `mapstructure:"node"`
+	Listen      string        `mapstructure:"listen"`
+	AdminListen string        `mapstructure:"admin_listen"`
+	Origins     []string      `mapstructure:"origins"`
+	Proxies     []string      `mapstructure:"trusted_proxies"`
+	SignUp      string        `mapstructure:"signup"`
+	Name        string        `mapstructure:"name"`
+	Limits      LimitsConfig  `mapstructure:"limits"`
+	Store       StoreConfig   `mapstructure:"store"`
+	Shards      []ShardConfig `mapstructure:"shards"`
+	Log         LogConfig     `mapstructure:"log"`
+}
+
+// NodeConfig names this process.
+type NodeConfig struct {
+	Name   string `mapstructure:"name"`
+	Region string `mapstructure:"region"`
+}
+
+// LimitsConfig bounds what people may do.
+type LimitsConfig struct {
+	GroupMembers int `mapstructure:"group_members"`
+	BodyChars    int `mapstructure:"body_chars"`
+}
+
+// StoreConfig tunes the way to the shards.
+type StoreConfig struct {
+	WritersPerShard int `mapstructure:"writers_per_shard"`
+	ConnsPerShard   int `mapstructure:"conns_per_shard"`
+}
+
+// ShardConfig is one shard: its name, which never changes, and its address.
+type ShardConfig struct {
+	ID  string `mapstructure:"id"`
+	DSN string `mapstructure:"dsn"`
+}
+
+// LogConfig says how to log.
+type LogConfig struct {
+	Level  string `mapstructure:"level"`
+	Format string `mapstructure:"format"`
+}
+
+// defaultConfigFile is read when it is there and no other is named.
+const defaultConfigFile = "config.yaml"
+
+// configDefaults holds every key; a key that is not here is unknown.
+var configDefaults = map[string]any{
+	"name":                    "Gori",
+	"node.name":               "n1",
+	"node.region":             "",
+	"listen":                  "127.0.0.1:8080",
+	"admin_listen":            "",
+	"origins":                 []string{},
+	"trusted_proxies":         []string{},
+	"signup":                  "open",
+	"limits.group_members":    100,
+	"limits.body_chars":       100000,
+	"store.writers_per_shard": 0,
+	"store.conns_per_shard":   0,
+	"shards":                  []ShardConfig{},
+	"log.level":               "info",
+	"log.format":              "auto",
+}
+
+// envOwn are the variables that are not configuration: gori up hands its
+// listening socket to the node it starts by the first.
+var envOwn = []string{envListenFD, "GORI_TEST_PG"}
+
+// loadConfig reads file (or config.yaml, if that is there and file is empty)
+// and the environment, which wins. It returns the file it read, "" for none.
+func loadConfig(file string, environ []string) (Config, string, error) {
+	var cfg Config
+	v := viper.New()
+	for key, value := range configDefaults {
+		v.SetDefault(key, value)
+	}
+	if file == "" {
+		if _, err := os.Stat(defaultConfigFile); err == nil {
+			file = defaultConfigFile
+		}
+	}
+	if file != "" {
+		v.SetConfigFile(file)
+		v.SetConfigType("yaml")
+		if err := v.ReadInConfig(); err != nil {
+			return cfg, file, usageError{fmt.Errorf("read the configuration %s: %w", file, err)}
+		}
+	}
+	if err := applyEnv(v, environ); err != nil {
+		return cfg, file, usageError{err}
+	}
+	hooks := viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(shardsFromText, mapstructure.StringToSliceHookFunc(",")))
+	if err := v.UnmarshalExact(&cfg, hooks); err != nil {
+		return cfg, file, usageError{fmt.Errorf("the configuration %s: %w", file, err)}
+	}
+	if err := cfg.check(); err != nil {
+		return cfg, file, usageError{fmt.Errorf("the configuration: %w", err)}
+	}
+	return cfg, file, nil
+}
+
+// applyEnv takes GORI_NODE_NAME for node.name and so on. An unknown variable
+// is an error, like an unknown key: it is most likely a typing mistake.
+func applyEnv(v *viper.Viper, environ []string) error {
+	keys := make(map[string]string, len(configDefaults))
+	for key := range configDefaults {
+		keys["GORI_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_"))] = key
+	}
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		if !strings.HasPrefix(name, "GORI_") || slices.Contains(envOwn, name) {
+			continue
+		}
+		key, ok := keys[name]
+		if !ok {
+			return fmt.Errorf("the variable %s is not a setting of Gori", name)
+		}
+		v.Set(key, value)
+	}
+	return nil
+}
+
+// shardsFromText reads the form of GORI_SHARDS: NAME=DSN, separated by
+// semicolons or line ends.
+func shardsFromText(from, to reflect.Type, data any) (any, error) {
+	if from.Kind() != reflect.String || to != reflect.TypeFor[[]ShardConfig]() {
+		return data, nil
+	}
+	var shards []ShardConfig
+	for part := range strings.FieldsFuncSeq(data.(string), func(r rune) bool { return r == ';' || r == '\n' }) {
+		id, dsn, ok := strings.Cut(strings.TrimSpace(part), "=")
+		if !ok {
+			// Not the part itself: it may hold a password.
+			return nil, errors.New("shards are written NAME=DSN;NAME=DSN")
+		}
+		shards = append(shards, ShardConfig{ID: id, DSN: dsn})
+	}
+	return shards, nil
+}
+
+// shardsText is the inverse of shardsFromText.
+func shardsText(shards []ShardConfig) string {
+	var parts []string
+	for _, s := range shards {
+		parts = append(parts, s.ID+"="+s.DSN)
+	}
+	return strings.Join(parts, "\n")
+}
+
+// check refuses values that no part could use. Shards may be missing here:
+// gori up brings its own.
+func (c Config) check() error {
+	for name, addr := range map[string]string{"listen": c.Listen, "admin_listen": c.AdminListen} {
+		if name == "admin_listen" && addr == "" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return fmt.Errorf("%s must be HOST:PORT: %w", name, err)
+		}
+	}
+	if c.Name == "" || len(c.Name) > 64 {
+		return errors.New("name must have 1 to 64 bytes")
+	}
+	if c.SignUp != "open" && c.SignUp != "invite" {
+		return fmt.Errorf("signup must be open or invite, not %q", c.SignUp)
+	}
+	for _, o := range c.Origins {
+		if u, err := url.Parse(o); err != nil || u.Scheme == "" || u.Host == "" || u.Path != "" {
+			return fmt.Errorf("origins holds scheme://host[:port], not %q", o)
+		}
+	}
+	if err := shard.ID(c.Node.Name).Check(); err != nil {
+		return fmt.Errorf("node.name: %w", err)
+	}
+	if c.Limits.GroupMembers < 2 || c.Limits.GroupMembers > 10000 {
+		return fmt.Errorf("limits.group_members must be 2 to 10000, not %d", c.Limits.GroupMembers)
+	}
+	if c.Limits.BodyChars < 1 || c.Limits.BodyChars > 100000 {
+		return fmt.Errorf("limits.body_chars must be 1 to 100000, not %d", c.Limits.BodyChars)
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {
+		return fmt.Errorf("log.level must be debug, info, warn or error: %w", err)
+	}
+	if !slices.Contains([]string{"auto", "text", "json"}, c.Log.Format) {
+		return fmt.Errorf("log.format must be auto, text or json, not %q", c.Log.Format)
+	}
+	seen := map[string]bool{}
+	for _, s := range c.Shards {
+		if err := shard.ID(s.ID).Check(); err != nil {
+			return fmt.Errorf("shards: %w", err)
+		}
+		if seen[s.ID] || s.DSN == "" {
+			return fmt.Errorf("shards: %s is named twice or has no dsn", s.ID)
+		}
+		seen[s.ID] = true
+	}
+	return nil
+}
+
+// shardIDs returns the names of the configured shards.
+func (c Config) shardIDs() []shard.ID {
+	var ids []shard.ID
+	for _, s := range c.Shards {
+		ids = append(ids, shard.ID(s.ID))
+	}
+	return ids
+}

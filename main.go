@@ -1,0 +1,126 @@
+// Command gori is a chat system on sharded PostgreSQL: one program for the
+// servers, the administration and the tools.
+//
+// main picks the command, reads the configuration (config.go), builds the parts
+// and connects them (serve.go), runs them and stops them in reverse.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// The exit codes; `gori --help` lists them.
+const (
+	exitOK      = 0
+	exitFailure = 1 // the work failed
+	exitUsage   = 2 // the command line or the configuration is wrong
+)
+
+// version is set by the Makefile; a plain `go build` leaves it to the module.
+var version = ""
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// usageError is an error of whoever typed the command or wrote the
+// configuration.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		fmt.Fprintf(errOut, "gori: %v\n", err)
+		return exitUsage
+	}
+	fmt.Fprintf(errOut, "gori: %v\n", err)
+	return exitFailure
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "gori",
+		Short: "Gori 고리: a chat system on sharded PostgreSQL",
+		Long: `Gori 고리: a chat system on sharded PostgreSQL.
+
+Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       versionText(),
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see gori %s --help", err, c.Name())}
+	})
+	root.AddCommand(newUp(), newServe(), newVersion())
+	return root
+}
+
+// noArgs refuses arguments as a usage error.
+func noArgs(c *cobra.Command, args []string) error {
+	if err := cobra.NoArgs(c, args); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			fmt.Fprintf(c.OutOrStdout(), "gori %s\n", versionText())
+			return nil
+		},
+	}
+}
+
+func versionText() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+				return s.Value[:12]
+			}
+		}
+	}
+	return "unreleased"
+}
+
+// newLogger writes text where a person reads and JSON where a program does,
+// unless the configuration says otherwise.
+func newLogger(cfg LogConfig, w *os.File) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.Level)) // checked by the configuration
+	opts := &slog.HandlerOptions{Level: level}
+	if cfg.Format == "json" || (cfg.Format == "auto" && !term.IsTerminal(int(w.Fd()))) {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"gori/store/local"
+)
+
+// runningFile is what gori up writes into its data folder while it runs, so
+// that other commands find it. It holds no secrets: a shard's address is a
+// socket whose folder only its owner may enter.
+const runningFile = "running.json"
+
+// running describes a running system.
+type running struct {
+	PID    int           `json:"pid"`
+	URL    string        `json:"url"`
+	Admin  string        `json:"admin,omitempty"` // address of /metrics and pprof
+	Shards []local.Shard `json:"shards"`
+	Nodes  []runningNode `json:"nodes"`
+}
+
+type runningNode struct {
+	Name string `json:"name"`
+	PID  int    `json:"pid"`
+}
+
+func (r running) write(dir string) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, runningFile)
+	if err := os.WriteFile(path+".new", append(text, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// findRunning reads what runs on a data folder. A file that a killed gori up
+// left is not believed: the folder's lock tells.
+func findRunning(dir string) (running, error) {
+	var r running
+	text, err := os.ReadFile(filepath.Join(dir, runningFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return r, fmt.Errorf("nothing runs on %s: start it with gori up --data %s, or name the shards by --config", dir, dir)
+	}
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		return r, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, runningFile), err)
+	}
+	if syscall.Kill(r.PID, 0) == syscall.ESRCH {
+		return r, fmt.Errorf("nothing runs on %s any more: start it with gori up --data %s", dir, dir)
+	}
+	return r, nil
+}
