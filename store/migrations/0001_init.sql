@@ -52,6 +52,84 @@ CREATE TABLE control.fanout_pending (
     made_at    timestamptz NOT NULL DEFAULT now()
 );
 
+-- ---------------------------------------------------------------------------------------------- the gate
+
+-- Passes the gate for partitions (sorted by the caller): the first statement of every transaction that writes.
+-- It is VOLATILE, so each statement in it has a snapshot of its own: the states are read after the locks are held.
+-- `gori.gate` names the partitions passed for, `gori.quiet` those of them without capture; both end with the transaction.
+CREATE FUNCTION control.gate(ps int[]) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    p       int;
+    n       int;
+    gate    text;
+    quiet   text;
+BEGIN
+    FOREACH p IN ARRAY ps LOOP
+        PERFORM pg_advisory_xact_lock_shared(77, p);
+    END LOOP;
+    SELECT count(*), string_agg('/' || o.partition || '/', ''), string_agg('/' || o.partition || '/', '') FILTER (WHERE NOT o.capture)
+        INTO n, gate, quiet
+        FROM control.partition_owner o WHERE o.partition = ANY (ps) AND o.state = 'active';
+    IF n <> cardinality(ps) THEN
+        RAISE EXCEPTION 'partition not active here' USING ERRCODE = 'GR001';
+    END IF;
+    -- A transaction may pass for more partitions later.
+    PERFORM set_config('gori.gate', coalesce(current_setting('gori.gate', true), '') || gate, true),
+            set_config('gori.quiet', coalesce(current_setting('gori.quiet', true), '') || coalesce(quiet, ''), true);
+END $$;
+
+-- Runs for rows of a partition that is not quiet: refuses those that did not pass the gate, and notes the key of
+-- the others. TG_ARGV holds the columns of the primary key.
+CREATE FUNCTION control.guard_row() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    r   jsonb := to_jsonb(CASE WHEN TG_OP = 'INSERT' THEN NEW ELSE OLD END);
+    k   text;
+    key jsonb := '{}';
+BEGIN
+    IF coalesce(strpos(current_setting('gori.gate', true), '/' || (r ->> 'partition') || '/'), 0) = 0 THEN
+        RAISE EXCEPTION 'a write to data.% of partition % did not pass the gate', TG_TABLE_NAME, r ->> 'partition'
+            USING ERRCODE = 'GR002', HINT = 'Begin the transaction with SELECT control.gate(ARRAY[partition]).';
+    END IF;
+    FOREACH k IN ARRAY TG_ARGV LOOP
+        key := key || jsonb_build_object(k, r -> k);
+    END LOOP;
+    INSERT INTO control.partition_dirty (partition, tbl, key) VALUES ((r ->> 'partition')::int, TG_TABLE_NAME, key);
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION control.refuse_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'data.% cannot be truncated', TG_TABLE_NAME USING ERRCODE = 'GR002';
+END $$;
+
+-- Puts the guard on every table of schema data that lacks it. Every migration that makes a table ends with it.
+CREATE FUNCTION control.guard_tables() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    t    regclass;
+    name text;
+    cols text;
+BEGIN
+    FOR t, name, cols IN
+        SELECT c.oid::regclass, c.relname, (
+            SELECT string_agg(quote_literal(a.attname), ', ' ORDER BY k.ord)
+            FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k(num, ord)
+            JOIN pg_attribute a ON a.attnum = k.num
+            WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid)
+        FROM pg_class c
+        WHERE c.relnamespace = 'data'::regnamespace AND c.relkind = 'r'
+          AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgname = 'guard_insert')
+    LOOP
+        EXECUTE format($f$CREATE TRIGGER guard_insert AFTER INSERT ON %s FOR EACH ROW
+            WHEN (coalesce(strpos(current_setting('gori.quiet', true), '/' || NEW.partition || '/'), 0) = 0)
+            EXECUTE FUNCTION control.guard_row(%s)$f$, t, cols);
+        EXECUTE format($f$CREATE TRIGGER guard_change AFTER UPDATE OR DELETE ON %s FOR EACH ROW
+            WHEN (coalesce(strpos(current_setting('gori.quiet', true), '/' || OLD.partition || '/'), 0) = 0)
+            EXECUTE FUNCTION control.guard_row(%s)$f$, t, cols);
+        EXECUTE format('CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON %s FOR EACH STATEMENT
+            EXECUTE FUNCTION control.refuse_truncate()', t);
+    END LOOP;
+END $$;
+
 -- ---------------------------------------------------------------------------------------------- channels
 
 CREATE TABLE data.channels (
@@ -335,3 +413,5 @@ CREATE TABLE data.effects (
     PRIMARY KEY (partition, effect_id)
 );
 CREATE INDEX effects_stale ON data.effects (next_at);
+
+SELECT control.guard_tables();

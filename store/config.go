@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"gori/chat"
+	"gori/shard"
+)
+
+// ShardConfig names one shard and where it is.
+type ShardConfig struct {
+	ID  shard.ID
+	DSN string // URL or key=value form, as libpq takes it
+}
+
+// Config is what a Store needs. Zero values mean the defaults named here.
+type Config struct {
+	Shards []ShardConfig
+
+	// OnInbox hears of inbox entries that changed, after their commit. It is
+	// called from several goroutines and must not block.
+	OnInbox func([]chat.InboxNotice)
+
+	Logger *slog.Logger                                                 // default: silent
+	Clock  func() time.Time                                             // default: time.Now
+	Rand   io.Reader                                                    // default: crypto/rand
+	Dial   func(ctx context.Context, network, addr string) (net.Conn, error) // default: net.Dialer
+
+	PoolSize     int           // connections of a shard besides those of the writers; default 8
+	Writers      int           // append writers of a shard, 1 to 4; default 2
+	QueueDrafts  int           // drafts waiting for one writer; default 8192
+	QueueBytes   int           // bytes of bodies waiting for one writer; default 64 MiB
+	BatchDrafts  int           // drafts of one transaction; default 256
+	BatchBytes   int           // bytes of bodies of one transaction; default 2 MiB
+	RosterIDs    int           // member ids kept in memory; default 2,000,000
+	PingEvery    time.Duration // how often a shard is asked whether it lives; default 300 ms
+	PingTimeout  time.Duration // silence after which it counts as down; default 600 ms
+	SweepEvery   time.Duration // how often left-over fan-outs are looked for; default 2 s
+	SweepAge     time.Duration // age from which a fan-out counts as left over; default 5 s
+	MovingBudget time.Duration // how long a send waits for a partition being handed over; default 300 ms
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if len(c.Shards) == 0 {
+		return c, fmt.Errorf("a store needs at least one shard")
+	}
+	seen := map[shard.ID]bool{}
+	for _, s := range c.Shards {
+		if err := s.ID.Check(); err != nil {
+			return c, err
+		}
+		if seen[s.ID] {
+			return c, fmt.Errorf("shard %s is named twice", s.ID)
+		}
+		seen[s.ID] = true
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	if c.OnInbox == nil {
+		c.OnInbox = func([]chat.InboxNotice) {}
+	}
+	orElse(&c.PoolSize, 8)
+	orElse(&c.Writers, 2)
+	orElse(&c.QueueDrafts, 8192)
+	orElse(&c.QueueBytes, 64<<20)
+	orElse(&c.BatchDrafts, 256)
+	orElse(&c.BatchBytes, 2<<20)
+	orElse(&c.RosterIDs, 2_000_000)
+	orElse(&c.PingEvery, 300*time.Millisecond)
+	orElse(&c.PingTimeout, 600*time.Millisecond)
+	orElse(&c.SweepEvery, 2*time.Second)
+	orElse(&c.SweepAge, 5*time.Second)
+	orElse(&c.MovingBudget, 300*time.Millisecond)
+	if c.Writers < 1 || c.Writers > 4 || c.PoolSize < 1 {
+		return c, fmt.Errorf("a shard has 1 to 4 writers and at least 1 pooled connection, not %d and %d", c.Writers, c.PoolSize)
+	}
+	return c, nil
+}
+
+func orElse[T comparable](v *T, to T) {
+	var zero T
+	if *v == zero {
+		*v = to
+	}
+}

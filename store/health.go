@@ -1,0 +1,252 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"gori/chat"
+	"gori/shard"
+)
+
+// errShardDown is the cause that ends operations on a shard found to be down.
+var errShardDown = errors.New("the shard does not answer")
+
+// shardConn is one shard: its connections, and whether it answers. While it
+// does not, everything that needs it fails at once, so that its troubles stay
+// its own; a prober notices its return.
+type shardConn struct {
+	// static
+	id   shard.ID
+	slot int // index in Store.shards
+	cfg  *pgx.ConnConfig
+	pool *pgxpool.Pool
+
+	// up is cancelled when the shard goes down, and replaced when it is back.
+	up   atomic.Pointer[upState]
+	mu   sync.Mutex    // held while up changes
+	wake chan struct{} // asks the prober to look at once; capacity 1
+}
+
+type upState struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
+func newUpState() *upState {
+	u := &upState{}
+	u.ctx, u.cancel = context.WithCancelCause(context.Background())
+	return u
+}
+
+func (sh *shardConn) isUp() bool { return sh.up.Load().ctx.Err() == nil }
+
+// during returns ctx bounded by the shard's life: it ends when the shard goes
+// down. Always call the returned function.
+func (sh *shardConn) during(ctx context.Context) (context.Context, func(), error) {
+	u := sh.up.Load()
+	if u.ctx.Err() != nil {
+		return nil, nil, sh.downError(nil)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(u.ctx, func() { cancel(errShardDown) })
+	return ctx, func() { stop(); cancel(nil) }, nil
+}
+
+func (sh *shardConn) downError(cause error) error {
+	return chat.Retryable(chat.CodeShardDown, 300*time.Millisecond, cause, "this part of the data cannot be reached for the moment")
+}
+
+// goDown takes the shard out until the prober finds it well.
+func (sh *shardConn) goDown(cause error) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	u := sh.up.Load()
+	was := u.ctx.Err() == nil
+	u.cancel(errShardDown)
+	select {
+	case sh.wake <- struct{}{}:
+	default:
+	}
+	return was
+}
+
+func (sh *shardConn) goUp() bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.isUp() {
+		return false
+	}
+	// Connections that died with the server are of no use to the first callers.
+	sh.pool.Reset()
+	sh.up.Store(newUpState())
+	return true
+}
+
+// settle turns what a query returned into an error that may leave the package.
+// Trouble with the connection takes the shard down if a new connection fails
+// too; the prober finds out at once.
+func (sh *shardConn) settle(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	var coded *chat.Error
+	if errors.As(err, &coded) {
+		return err
+	}
+	switch kindOf(err) {
+	case failLost:
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errShardDown) {
+			return err // the caller gave up; that says nothing about the shard
+		}
+		sh.suspect()
+		return sh.downError(err)
+	case failBusy:
+		return chat.Retryable(chat.CodeOverloaded, 100*time.Millisecond, err, "too much at once here; try again")
+	}
+	return err
+}
+
+// suspect asks the prober to look now.
+func (sh *shardConn) suspect() {
+	select {
+	case sh.wake <- struct{}{}:
+	default:
+	}
+}
+
+type failKind int
+
+const (
+	failData failKind = iota // PostgreSQL refused the statement
+	failLost                 // the connection or the server; the outcome is unknown
+	failBusy                 // a lock or time limit; nothing happened
+	failRace                 // lost a race; the same transaction again may succeed
+	failGate                 // a partition is not active here
+)
+
+// gateClosed is the SQLSTATE that control.gate raises.
+const gateClosed = "GR001"
+
+func kindOf(err error) failKind {
+	var pe *pgconn.PgError
+	if !errors.As(err, &pe) {
+		return failLost
+	}
+	switch pe.Code {
+	case gateClosed:
+		return failGate
+	case "40001", "40P01", "23505":
+		return failRace
+	case "55P03", "57014":
+		return failBusy
+	case "25P02", "25006", "53100", "53200", "53300":
+		return failLost
+	}
+	switch pe.Code[:2] {
+	case "08", "57", "58", "XX":
+		return failLost
+	}
+	return failData
+}
+
+// probe watches one shard until ctx ends.
+func (s *Store) probe(ctx context.Context, sh *shardConn) {
+	var conn *pgx.Conn
+	drop := func() {
+		if conn != nil {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.PingTimeout)
+			_ = conn.Close(ctx)
+			cancel()
+			conn = nil
+		}
+	}
+	defer drop()
+	ticker := time.NewTicker(s.cfg.PingEvery)
+	defer ticker.Stop()
+	for {
+		err := s.ping(ctx, sh, &conn)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			drop()
+			// A connection may die for a reason of its own: only when a new
+			// one fails too is the shard down.
+			if err = s.ping(ctx, sh, &conn); err != nil {
+				drop()
+				if ctx.Err() == nil && sh.goDown(err) {
+					s.log.Warn("shard down", "shard", sh.id, "error", err)
+				}
+				break
+			}
+			fallthrough
+		default:
+			if sh.goUp() {
+				s.log.Info("shard up again", "shard", sh.id)
+				s.requestRefresh()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-sh.wake:
+			if !sh.isUp() {
+				// Woken by the news that it is down: no hurry to ask again.
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+				}
+			}
+		}
+	}
+}
+
+func (s *Store) ping(ctx context.Context, sh *shardConn, conn **pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.PingTimeout)
+	defer cancel()
+	if *conn == nil {
+		c, err := pgx.ConnectConfig(ctx, sh.cfg.Copy())
+		if err != nil {
+			return err
+		}
+		*conn = c
+		var id string
+		if err := c.QueryRow(ctx, "SELECT shard_id FROM control.shard_self").Scan(&id); err != nil {
+			return err
+		}
+		if shard.ID(id) != sh.id {
+			return &WrongShardError{Want: sh.id, Found: shard.ID(id)}
+		}
+		return nil
+	}
+	var one int
+	if err := (*conn).QueryRow(ctx, "SELECT 1").Scan(&one); err != nil {
+		return fmt.Errorf("ping: %w", err)
+	}
+	return nil
+}
+
+// Health is how one shard is.
+type Health struct {
+	Shard shard.ID `json:"shard"`
+	Up    bool     `json:"up"`
+}
+
+// Health tells which shards answer.
+func (s *Store) Health() []Health {
+	var hs []Health
+	for _, sh := range s.shards {
+		hs = append(hs, Health{Shard: sh.id, Up: sh.isUp()})
+	}
+	return hs
+}

@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+	"sync"
+
+	"gori/chat"
+	"gori/shard"
+)
+
+// unknownOwner marks a partition whose owner this node has not learnt yet.
+const unknownOwner = int16(-1)
+
+// routes is the cache of who owns which partition: an index into Store.shards
+// for each. It is immutable; the authority are the rows of the shards.
+type routes struct {
+	owner [shard.Partitions]int16
+}
+
+// partitionOf returns the partition of a user or channel.
+func partitionOf[T ~int64](id T) shard.Partition { return shard.Of(id) }
+
+// locate returns the shard believed to own p.
+func (s *Store) locate(p shard.Partition) (*shardConn, error) {
+	i := s.routes.Load().owner[p]
+	if i == unknownOwner {
+		s.requestRefresh()
+		return nil, chat.Retryable(chat.CodeShardDown, 0, nil, "this part of the data cannot be reached for the moment")
+	}
+	return s.shards[i], nil
+}
+
+// learn notes that p has moved to the shard named peer.
+func (s *Store) learn(p shard.Partition, peer shard.ID) bool {
+	for i, sh := range s.shards {
+		if sh.id != peer {
+			continue
+		}
+		for {
+			old := s.routes.Load()
+			if old.owner[p] == int16(i) {
+				return true
+			}
+			next := *old
+			next.owner[p] = int16(i)
+			if s.routes.CompareAndSwap(old, &next) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ownerRow is a row of control.partition_owner.
+type ownerRow struct {
+	Partition int32
+	State     string
+	Epoch     int64
+	Peer      string
+	Capture   bool
+}
+
+const selectOwners = `SELECT partition, state, epoch, peer, capture FROM control.partition_owner`
+
+// refresh rebuilds the routes from the owner rows of all shards that answer.
+// What belongs to a shard that does not answer stays as it was known.
+func (s *Store) refresh(ctx context.Context) {
+	rows := make([][]ownerRow, len(s.shards))
+	var wg sync.WaitGroup
+	for i, sh := range s.shards {
+		wg.Go(func() { rows[i], _ = s.ownerRows(ctx, sh, selectOwners) })
+	}
+	wg.Wait()
+	for {
+		old := s.routes.Load()
+		next := *old
+		epochs := [shard.Partitions]int64{}
+		for i, shardRows := range rows {
+			for _, r := range shardRows {
+				// A fenced row still says where to ask: its owner knows when
+				// the hand-over is done.
+				if (r.State == "active" || r.State == "fenced") && r.Epoch > epochs[r.Partition] {
+					epochs[r.Partition] = r.Epoch
+					next.owner[r.Partition] = int16(i)
+				}
+			}
+		}
+		if s.routes.CompareAndSwap(old, &next) {
+			return
+		}
+	}
+}
+
+func (s *Store) ownerRows(ctx context.Context, sh *shardConn, sql string, args ...any) ([]ownerRow, error) {
+	ctx, done, err := sh.during(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	q, err := sh.pool.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, sh.settle(ctx, err)
+	}
+	defer q.Close()
+	var out []ownerRow
+	for q.Next() {
+		var r ownerRow
+		if err := q.Scan(&r.Partition, &r.State, &r.Epoch, &r.Peer, &r.Capture); err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, sh.settle(ctx, q.Err())
+}
+
+// requestRefresh asks the refresher to look at the owner rows soon.
+func (s *Store) requestRefresh() {
+	select {
+	case s.refreshNow <- struct{}{}:
+	default:
+	}
+}
+
+// refresher rebuilds the routes when asked, and now and then by itself while a
+// partition has no known owner.
+func (s *Store) refresher(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.refreshNow:
+			s.refresh(ctx)
+		}
+	}
+}

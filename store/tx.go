@@ -1,0 +1,265 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"gori/chat"
+	"gori/shard"
+)
+
+const (
+	maxTries  = 4                    // of one write or read: moved twice, and a lost race
+	movingNap = 5 * time.Millisecond // between two looks at a partition being handed over
+)
+
+// gatedTx is a transaction that has passed the gate of its partitions.
+type gatedTx struct {
+	pgx.Tx
+	s  *Store
+	sh *shardConn
+	// fans are the fan-outs to start once this transaction is committed.
+	fans []fanRequest
+}
+
+// write runs fn in one transaction that has passed the gate of p, on the shard
+// that owns it. fn may run more than once, each time in a new transaction whose
+// predecessor left no trace; it must not keep state from a run that failed. An
+// error of fn rolls back and is returned. tx knows fan-outs: see fanIn.
+func (s *Store) write(ctx context.Context, p shard.Partition, fn func(ctx context.Context, tx pgx.Tx) error) error {
+	return s.writeAll(ctx, []shard.Partition{p}, fn)
+}
+
+// writeAll is write for several partitions that lie on one shard now; if they
+// no longer do, it returns errSplit and the caller groups them anew (see
+// byShard).
+func (s *Store) writeAll(ctx context.Context, ps []shard.Partition, fn func(ctx context.Context, tx pgx.Tx) error) error {
+	args := partitionArgs(ps)
+	deadline := s.now().Add(s.cfg.MovingBudget)
+	for try := 1; ; try++ {
+		sh, err := s.locateAll(ps)
+		if err != nil {
+			return err
+		}
+		err = s.writeOn(ctx, sh, args, fn)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, errGateClosed):
+			v, ierr := s.inquire(ctx, sh, args)
+			if ierr != nil {
+				return ierr
+			}
+			if again := s.heedAll(v, ps); again != nil {
+				if !s.now().Before(deadline) {
+					return again
+				}
+				if err := nap(ctx, movingNap); err != nil {
+					return err
+				}
+				try--
+			} else if try >= maxTries {
+				return movingError()
+			}
+		case errors.Is(err, errLostRace) && try < maxTries:
+		default:
+			return err
+		}
+	}
+}
+
+var (
+	errGateClosed = errors.New("a partition is not active on this shard")
+	errLostRace   = errors.New("lost a race")
+	errSplit      = errors.New("the partitions lie on different shards")
+)
+
+func (s *Store) locateAll(ps []shard.Partition) (*shardConn, error) {
+	sh, err := s.locate(ps[0])
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range ps[1:] {
+		other, err := s.locate(p)
+		if err != nil {
+			return nil, err
+		}
+		if other != sh {
+			return nil, errSplit
+		}
+	}
+	return sh, nil
+}
+
+func (s *Store) heedAll(v verdict, ps []shard.Partition) error {
+	for _, p := range ps {
+		if _, ok := v.moved[p]; !ok {
+			continue
+		}
+		if err := s.heed(v, p); err != nil {
+			return err
+		}
+	}
+	if len(v.moving) > 0 {
+		return movingError()
+	}
+	return nil
+}
+
+// writeOn is one try on one shard.
+func (s *Store) writeOn(ctx context.Context, sh *shardConn, args []int32, fn func(ctx context.Context, tx pgx.Tx) error) error {
+	ctx, done, err := sh.during(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	var g gatedTx
+	err = pgx.BeginFunc(ctx, sh.pool, func(tx pgx.Tx) error {
+		g = gatedTx{Tx: tx, s: s, sh: sh}
+		if _, err := tx.Exec(ctx, sqlGate, args); err != nil {
+			return err
+		}
+		return fn(ctx, &g)
+	})
+	if err == nil {
+		for _, f := range g.fans {
+			s.fan(f)
+		}
+		return nil
+	}
+	var coded *chat.Error
+	if !errors.As(err, &coded) {
+		switch kindOf(err) {
+		case failGate:
+			return errGateClosed
+		case failRace:
+			return fmt.Errorf("%w: %w", errLostRace, err)
+		}
+	}
+	return sh.settle(ctx, err)
+}
+
+// read runs fn against the shard that owns p, then checks that p is still
+// served there: then everything fn saw was whole. If not, fn runs again on the
+// new owner, so it must start its results afresh each time. Each query of fn
+// has its own snapshot.
+func (s *Store) read(ctx context.Context, p shard.Partition, fn func(ctx context.Context, q querier) error) error {
+	deadline := s.now().Add(s.cfg.MovingBudget)
+	for try := 1; ; try++ {
+		sh, err := s.locate(p)
+		if err != nil {
+			return err
+		}
+		ok, err := s.readOn(ctx, sh, p, fn)
+		if ok {
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		v, err := s.inquire(ctx, sh, []int32{int32(p)})
+		if err != nil {
+			return err
+		}
+		if again := s.heed(v, p); again != nil || try >= maxTries {
+			if !s.now().Before(deadline) {
+				return movingError()
+			}
+			if err := nap(ctx, movingNap); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// readOn returns fn's error and whether what it saw counts.
+func (s *Store) readOn(ctx context.Context, sh *shardConn, p shard.Partition, fn func(ctx context.Context, q querier) error) (bool, error) {
+	ctx, done, err := sh.during(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	conn, err := sh.pool.Acquire(ctx)
+	if err != nil {
+		return false, sh.settle(ctx, err)
+	}
+	defer conn.Release()
+	fnErr := sh.settle(ctx, fn(ctx, conn))
+	if code := chat.CodeOf(fnErr); code == chat.CodeShardDown || ctx.Err() != nil {
+		return true, fnErr
+	}
+	var served bool
+	err = conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM control.partition_owner
+		WHERE partition = $1 AND state IN ('active', 'fenced'))`, int32(p)).Scan(&served)
+	if err != nil {
+		return false, sh.settle(ctx, err)
+	}
+	return served, fnErr
+}
+
+// readEach runs fn on every shard at once, as a search over all needs it. fn
+// must only count rows of partitions served there: servedHere says which. It
+// returns how many shards did not answer.
+func (s *Store) readEach(ctx context.Context, fn func(ctx context.Context, q querier) error) (failed int) {
+	errs := make(chan error, len(s.shards))
+	for _, sh := range s.shards {
+		go func() {
+			ctx, done, err := sh.during(ctx)
+			if err != nil {
+				errs <- err
+				return
+			}
+			defer done()
+			errs <- sh.settle(ctx, fn(ctx, sh.pool))
+		}()
+	}
+	for range s.shards {
+		if err := <-errs; err != nil {
+			s.log.Debug("a shard did not answer", "error", err)
+			failed++
+		}
+	}
+	return failed
+}
+
+// servedHere is a condition on a column partition: rows that this shard serves.
+const servedHere = `partition IN (SELECT o.partition FROM control.partition_owner o WHERE o.state IN ('active', 'fenced'))`
+
+// byShard groups partitions by the shard believed to own them; those without a
+// known owner are left out and counted.
+func (s *Store) byShard(ps []shard.Partition) (groups [][]shard.Partition, lost int) {
+	groups = make([][]shard.Partition, len(s.shards))
+	rt := s.routes.Load()
+	for _, p := range ps {
+		if i := rt.owner[p]; i != unknownOwner {
+			groups[i] = append(groups[i], p)
+		} else {
+			lost++
+		}
+	}
+	kept := groups[:0]
+	for _, g := range groups {
+		if len(g) > 0 {
+			kept = append(kept, g)
+		}
+	}
+	return kept, lost
+}
+
+func (s *Store) now() time.Time { return s.cfg.Clock() }
+
+// nap waits, unless ctx ends before.
+func nap(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
