@@ -93,7 +93,7 @@ func up(ctx context.Context, o upOptions, c *cobra.Command) error {
 	if err := cluster.Start(ctx); err != nil {
 		return quiet(ctx, err)
 	}
-	if err := migrateAll(ctx, cluster.Shards()); err != nil {
+	if err := migrateAll(ctx, asConfig(cluster.Shards())); err != nil {
 		return quiet(ctx, err)
 	}
 	return quiet(ctx, runNode(ctx, o, file, l, cluster, logger, func() {
@@ -110,17 +110,6 @@ func quiet(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// migrateAll brings every shard to this program's schema, side by side.
-func migrateAll(ctx context.Context, shards []local.Shard) error {
-	errs := make([]error, len(shards))
-	var wg sync.WaitGroup
-	for i, s := range shards {
-		wg.Go(func() { errs[i] = migrate(ctx, s, shards) })
-	}
-	wg.Wait()
-	return errors.Join(errs...)
 }
 
 // runNode keeps the node running until ctx ends.
@@ -179,15 +168,19 @@ func keepNoted(ctx context.Context, wg *sync.WaitGroup, state func() running, di
 	})
 }
 
-// nodeEnv is the node's environment: this one's, with what gori up decides.
-// Addresses travel here and never as arguments, which anyone on the host sees.
-func nodeEnv(o upOptions, l net.Listener, shards []local.Shard) []string {
+func asConfig(shards []local.Shard) []ShardConfig {
 	var list []ShardConfig
 	for _, s := range shards {
 		list = append(list, ShardConfig{ID: s.ID, DSN: s.DSN})
 	}
+	return list
+}
+
+// nodeEnv is the node's environment: this one's, with what gori up decides.
+// Addresses travel here and never as arguments, which anyone on the host sees.
+func nodeEnv(o upOptions, l net.Listener, shards []local.Shard) []string {
 	own := map[string]string{
-		"GORI_SHARDS": shardsText(list),
+		"GORI_SHARDS": shardsText(asConfig(shards)),
 		"GORI_LISTEN": l.Addr().String(),
 		envListenFD:   "3",
 	}
@@ -234,5 +227,3 @@ func onlyThisHost(l net.Listener) bool {
 	addr, ok := l.Addr().(*net.TCPAddr)
 	return ok && addr.IP.IsLoopback()
 }
-
-func migrate(ctx context.Context, s local.Shard, all []local.Shard) error { return nil }

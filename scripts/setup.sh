@@ -1,0 +1,77 @@
+#!/bin/sh
+# Installs what is missing to build and run Gori (setup.sh run) or to test it as well (setup.sh test), with the
+# packages of Debian or Ubuntu. Does nothing, and asks for nothing, when all is there. Uses sudo unless it is root.
+set -eu
+
+want=${1:-run}
+missing=""
+
+need() { # need PACKAGE COMMAND…: the package, unless one of the commands is there
+    package=$1
+    shift
+    for command in "$@"; do
+        if command -v "$command" >/dev/null 2>&1; then return; fi
+    done
+    missing="$missing $package"
+}
+
+postgres_is_there() {
+    for dir in /usr/lib/postgresql/1[5-7]/bin /usr/pgsql-1[5-7]/bin; do
+        if [ -x "$dir/initdb" ] && [ -x "$dir/postgres" ]; then return 0; fi
+    done
+    if command -v initdb >/dev/null 2>&1 && command -v postgres >/dev/null 2>&1; then return 0; fi
+    return 1
+}
+
+if ! command -v go >/dev/null 2>&1; then
+    echo "setup: Go is missing. Install Go 1.25 or newer from https://go.dev/dl/ (a newer toolchain, if needed, comes by itself)." >&2
+    exit 1
+fi
+
+postgres_is_there || missing="$missing postgresql"
+need nodejs node
+need npm npm
+if [ "$want" = test ]; then
+    need chromium chromium chromium-browser google-chrome
+    # -race needs a C compiler.
+    need gcc gcc cc clang
+    if command -v gcc >/dev/null 2>&1 && [ ! -e /usr/include/stdlib.h ]; then missing="$missing libc6-dev"; fi
+fi
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "setup: please install:$missing (this script knows only apt-get)" >&2
+    exit 1
+fi
+sudo=""
+if [ "$(id -u)" != 0 ]; then
+    sudo="sudo"
+    if ! command -v sudo >/dev/null 2>&1; then
+        echo "setup: as root, please run: apt-get install$missing" >&2
+        exit 1
+    fi
+fi
+
+echo "setup: installing$missing"
+case "$missing" in
+*postgresql*)
+    # Gori makes its own instances: the package must not start one of its own. Settings that are there stay.
+    conf=/etc/postgresql-common/createcluster.conf
+    if [ ! -e "$conf" ]; then
+        $sudo mkdir -p /etc/postgresql-common
+        echo "create_main_cluster = false" | $sudo tee "$conf" >/dev/null
+        made_conf=yes
+    fi
+    ;;
+esac
+# Without a terminal nobody can answer; a package's changed settings stay as they are.
+apt() { $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Options::=--force-confold "$@" </dev/null; }
+apt update
+# shellcheck disable=SC2086 # the words are package names
+apt install --no-install-recommends $missing
+if [ "${made_conf:-}" = yes ]; then echo "setup: $conf keeps PostgreSQL from starting an instance of its own; remove it if you want one"; fi
+
+postgres_is_there || {
+    echo "setup: no PostgreSQL 15, 16 or 17 after installing; this distribution brings another version. See https://www.postgresql.org/download/linux/" >&2
+    exit 1
+}
