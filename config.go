@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"reflect"
@@ -24,7 +25,7 @@ type Config struct {
 	Node        NodeConfig    `mapstructure:"node"`
 	Listen      string        `mapstructure:"listen"`
 	AdminListen string        `mapstructure:"admin_listen"`
-	Origins     []string      `mapstructure:"origins"`
+	PublicURLs  []string      `mapstructure:"public_urls"`
 	Proxies     []string      `mapstructure:"trusted_proxies"`
 	SignUp      string        `mapstructure:"signup"`
 	Name        string        `mapstructure:"name"`
@@ -74,7 +75,7 @@ var configDefaults = map[string]any{
 	"node.region":             "",
 	"listen":                  "127.0.0.1:8080",
 	"admin_listen":            "",
-	"origins":                 []string{},
+	"public_urls":             []string{},
 	"trusted_proxies":         []string{},
 	"signup":                  "open",
 	"limits.group_members":    100,
@@ -188,10 +189,13 @@ func (c Config) check() error {
 	if c.SignUp != "open" && c.SignUp != "invite" {
 		return fmt.Errorf("signup must be open or invite, not %q", c.SignUp)
 	}
-	for _, o := range c.Origins {
+	for _, o := range c.PublicURLs {
 		if u, err := url.Parse(o); err != nil || u.Scheme == "" || u.Host == "" || u.Path != "" {
-			return fmt.Errorf("origins holds scheme://host[:port], not %q", o)
+			return fmt.Errorf("public_urls holds scheme://host[:port], not %q", o)
 		}
+	}
+	if _, err := c.proxies(); err != nil {
+		return err
 	}
 	if err := shard.ID(c.Node.Name).Check(); err != nil {
 		return fmt.Errorf("node.name: %w", err)
@@ -220,6 +224,22 @@ func (c Config) check() error {
 		seen[s.ID] = true
 	}
 	return nil
+}
+
+// proxies reads trusted_proxies: addresses or networks.
+func (c Config) proxies() ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for _, text := range c.Proxies {
+		prefix, err := netip.ParsePrefix(text)
+		if addr, notNet := netip.ParseAddr(text); err != nil && notNet == nil {
+			prefix, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("trusted_proxies holds addresses and networks, not %q", text)
+		}
+		list = append(list, prefix)
+	}
+	return list, nil
 }
 
 // shardIDs returns the names of the configured shards.

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func writeConfig(t *testing.T, text string) string {
+	t.Helper()
+	p := filepath.Join(t.TempDir(), "gori.yaml")
+	if err := os.WriteFile(p, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// The file that documents every key holds exactly the defaults.
+func TestTheShippedConfigurationIsTheDefault(t *testing.T) {
+	shipped, file, err := loadConfig("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if file != defaultConfigFile {
+		t.Errorf("read %q", file)
+	}
+	empty, _, err := loadConfig(writeConfig(t, "{}"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(shipped, empty) {
+		t.Errorf("config.yaml says\n%+v\nthe defaults are\n%+v", shipped, empty)
+	}
+	text, err := os.ReadFile(defaultConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key := range configDefaults {
+		last := key[strings.LastIndex(key, ".")+1:]
+		if !strings.Contains(string(text), last+":") {
+			t.Errorf("config.yaml does not document %s", key)
+		}
+	}
+}
+
+func TestVariablesWin(t *testing.T) {
+	file := writeConfig(t, "name: File\nnode:\n  name: n7\nlog: {level: debug}\nshards: [{id: a, dsn: host=/x}]\n")
+	cfg, _, err := loadConfig(file, []string{
+		"GORI_NAME=고리", "GORI_PUBLIC_URLS=https://chat.example.com,http://localhost:1", "GORI_LIMITS_GROUP_MEMBERS=500",
+		"GORI_SHARDS=b=host='/run/a b' user=gori;c=postgres://u:p@h/db?sslmode=disable", "GORI_LISTEN_FD=3", "HOME=/", "GORI_TRUSTED_PROXIES=10.0.0.0/8,192.0.2.1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Name != "고리" || cfg.Node.Name != "n7" || cfg.Log.Level != "debug" || cfg.Limits.GroupMembers != 500 || len(cfg.PublicURLs) != 2 {
+		t.Errorf("%+v", cfg)
+	}
+	want := []ShardConfig{{"b", "host='/run/a b' user=gori"}, {"c", "postgres://u:p@h/db?sslmode=disable"}}
+	if !reflect.DeepEqual(cfg.Shards, want) {
+		t.Errorf("shards %+v", cfg.Shards)
+	}
+	again, _, err := loadConfig(file, []string{"GORI_SHARDS=" + shardsText(want)})
+	if err != nil || !reflect.DeepEqual(again.Shards, want) {
+		t.Errorf("written and read again: %+v, %v", again.Shards, err)
+	}
+	if p, err := cfg.proxies(); err != nil || len(p) != 2 || p[1].Bits() != 32 {
+		t.Errorf("proxies %v, %v", p, err)
+	}
+}
+
+func TestWrongConfigurationsAreRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		env  string
+		says string
+	}{
+		"unknown key":       {text: "lsten: 127.0.0.1:1", says: "lsten"},
+		"unknown inner key": {text: "log: {levl: info}", says: "levl"},
+		"unknown variable":  {env: "GORI_LSTEN=1", says: "GORI_LSTEN"},
+		"not YAML":          {text: "a: [", says: "read the configuration"},
+		"not a number":      {env: "GORI_LIMITS_GROUP_MEMBERS=many", says: "many"},
+		"listen":            {text: "listen: 8080", says: "listen must be"},
+		"signup":            {text: "signup: closed", says: "signup must be"},
+		"public url":        {text: "public_urls: [chat.example.com]", says: "public_urls"},
+		"proxy":             {text: "trusted_proxies: [everyone]", says: "trusted_proxies"},
+		"node name":         {text: "node: {name: N 1}", says: "node.name"},
+		"members":           {text: "limits: {group_members: 1}", says: "group_members"},
+		"body":              {text: "limits: {body_chars: 100001}", says: "body_chars"},
+		"level":             {text: "log: {level: loud}", says: "log.level"},
+		"format":            {text: "log: {format: xml}", says: "log.format"},
+		"shard twice":       {text: "shards: [{id: a, dsn: x}, {id: a, dsn: y}]", says: "twice"},
+		"shard without dsn": {text: "shards: [{id: a}]", says: "no dsn"},
+		"shard's name":      {text: "shards: [{id: 10.0.0.1, dsn: y}]", says: "name"},
+		"shards variable":   {env: "GORI_SHARDS=secretpassword", says: "NAME=DSN"},
+	} {
+		_, _, err := loadConfig(writeConfig(t, c.text), []string{c.env})
+		var usage usageError
+		if !errors.As(err, &usage) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if strings.Contains(err.Error(), "secretpassword") {
+			t.Errorf("%s shows a password: %v", name, err)
+		}
+	}
+	if _, _, err := loadConfig(filepath.Join(t.TempDir(), "none.yaml"), nil); err == nil {
+		t.Error("a file that is not there was read")
+	}
+}
