@@ -39,7 +39,7 @@ type Channel struct {
 	MemberCount   int         `json:"member_count"`
 	MemberLimit   int         `json:"member_limit"`
 	MemberVersion int64       `json:"member_version"`
-	Role          Role        `json:"role"` // of the one who asks
+	Role          Role        `json:"role,omitempty"` // of the one who asks; absent in frames to many
 }
 
 // Member is a user's place in one channel.

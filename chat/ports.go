@@ -107,6 +107,13 @@ type Accounts interface {
 	CreateSignUpInvite(ctx context.Context, actor UserID, code string, expires time.Time) error
 }
 
+// Founder is what an Accounts may also be: it tells whether the first account
+// has been made. Without it an invite-only service asks an invitation of
+// everyone.
+type Founder interface {
+	Founded(ctx context.Context) (bool, error)
+}
+
 // Logins keeps the tokens devices hold; only their SHA-256 is stored.
 type Logins interface {
 	CreateLogin(ctx context.Context, user UserID, tokenHash [32]byte, device string) (LoginID, error)

@@ -69,6 +69,7 @@ const (
 	FriendReceived FriendState = "received" // was asked, has not answered
 	FriendAccepted FriendState = "accepted"
 	FriendBlocked  FriendState = "blocked" // the owner of the list has blocked them
+	FriendNone     FriendState = "none"    // only in frames: the line is to be removed
 )
 
 // Friend is one line of a user's list of people.

@@ -1,0 +1,117 @@
+package chat
+
+// outQueue is what waits to be written on one session. Guarded by the
+// session's mu. It holds no memory while empty.
+type outQueue struct {
+	frames []Frame
+	bytes  int
+}
+
+// enqueue puts a frame on the session's queue and sees to it that a flush runs.
+// It never waits: a queue that is full ends the session as slow, since what it
+// resumes to holds everything; light frames are dropped from half full on.
+func (s *Session) enqueue(f Frame) bool {
+	s.mu.Lock()
+	reason, ok := s.putLocked(f)
+	s.mu.Unlock()
+	if !ok {
+		s.hub.drops[reason].Add(1)
+		if reason == dropFullFrames || reason == dropFullBytes {
+			s.end(CloseSlow, "too much is waiting; resume")
+		}
+	}
+	return ok
+}
+
+func (s *Session) putLocked(f Frame) (dropReason, bool) {
+	frames, bytes := len(s.out.frames)+int(s.writing.frames), s.out.bytes+s.writing.bytes
+	switch {
+	case s.ended:
+		return dropEnded, false
+	case s.phase == phaseNew:
+		return dropUnresumed, false
+	case f.Light && (frames >= MaxQueuedFrames/2 || bytes >= MaxQueuedBytes/2 || s.phase == phaseResuming):
+		return dropLight, false
+	case frames >= MaxQueuedFrames:
+		return dropFullFrames, false
+	case bytes+len(f.Bytes) > MaxQueuedBytes:
+		return dropFullBytes, false
+	}
+	s.out.frames = append(s.out.frames, f)
+	s.out.bytes += len(f.Bytes)
+	if s.phase == phaseLive {
+		s.startFlushLocked()
+	}
+	return 0, true
+}
+
+// startFlushLocked starts a flush unless one runs.
+func (s *Session) startFlushLocked() {
+	if s.flushing || s.ended || len(s.out.frames) == 0 {
+		return
+	}
+	s.flushing = true
+	s.work.Add(1)
+	go s.flush()
+}
+
+// flush writes what is queued, each time all of it at once, until nothing is.
+// One runs at a time, and only while something is queued.
+func (s *Session) flush() {
+	defer s.work.Done()
+	for {
+		s.mu.Lock()
+		batch := s.out
+		s.out = outQueue{}
+		if len(batch.frames) == 0 || s.ended {
+			s.flushing = false
+			s.writing = writing{}
+			s.mu.Unlock()
+			return
+		}
+		s.writing = writing{frames: int32(len(batch.frames)), bytes: batch.bytes}
+		s.mu.Unlock()
+
+		s.writeSince.Store(s.hub.cfg.Now().UnixMilli())
+		bufs := make([][]byte, len(batch.frames))
+		for i, f := range batch.frames {
+			bufs[i] = f.Bytes
+		}
+		err := s.conn.WriteFrames(s.ctx, bufs)
+		s.writeSince.Store(0)
+		if err != nil {
+			s.hub.drops[dropWrite].Add(int64(len(batch.frames)))
+			s.end(CloseGoingAway, "the connection failed")
+		}
+	}
+}
+
+// release puts the answer to resume before all that was queued meanwhile and
+// lets the queue flow.
+func (s *Session) release(first []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.phase = phaseLive
+	s.out.frames = append([]Frame{{Bytes: first}}, s.out.frames...)
+	s.out.bytes += len(first)
+	s.startFlushLocked()
+}
+
+// dropChannel takes back what is queued of a channel.
+func (s *Session) dropChannel(id ChannelID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kept := s.out.frames[:0:0]
+	for _, f := range s.out.frames {
+		if f.Channel == id {
+			s.out.bytes -= len(f.Bytes)
+			s.hub.drops[dropExpelled].Add(1)
+			continue
+		}
+		kept = append(kept, f)
+	}
+	s.out.frames = kept
+}

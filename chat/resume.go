@@ -1,0 +1,102 @@
+package chat
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// resumeWithin bounds the reads of one resume; resumeEntries is how many inbox
+// entries its answer holds. The client asks for the rest by HTTP.
+const (
+	resumeWithin  = 10 * time.Second
+	resumeEntries = 200
+)
+
+// resume answers the first frame. First the session is subscribed, so that
+// what happens from now on waits on its queue; then the inbox is read; then
+// the queue is released behind the answer. So nothing falls between.
+func (s *Session) resume(f *resumeOp) bool {
+	if f.V != ProtocolVersion {
+		s.end(CloseUnsupported, "this server speaks version 1")
+		return false
+	}
+	s.mu.Lock()
+	s.phase = phaseResuming
+	s.mu.Unlock()
+	if s.svc.attendance != nil {
+		s.svc.attendance.Arrived(s.who.User, s.id)
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, resumeWithin)
+	defer cancel()
+	answer, err := s.svc.resumed(ctx, s.who, f.Pos)
+	if err != nil {
+		e := ErrorOf(err)
+		if e.Code == CodeUnauthenticated {
+			s.end(CloseRevoked, "this login has ended")
+			return false
+		}
+		s.svc.logFault(s.ctx, "resume", err)
+		s.end(CloseOverload, "resume is not possible now")
+		return false
+	}
+	answer.Session = strconv.FormatUint(uint64(s.id), 10)
+	s.release(encode(answer))
+	return true
+}
+
+// resumed reads what a device needs to go on. It touches the user's home shard
+// and, for faces not in the cache, those of their people.
+func (svc *Service) resumed(ctx context.Context, who Identity, pos Pos) (*Resumed, error) {
+	r := &Resumed{Op: OpResumed, Login: who.Login, Node: svc.node, Limits: PublicLimits(), Now: MillisOf(svc.now()),
+		Entries: []InboxEntry{}, Friends: []Friend{}, Presence: []PresenceState{}}
+	var wg sync.WaitGroup
+	var page InboxPage
+	var errs [3]error
+	wg.Go(func() { page, errs[0] = svc.inboxes.Inbox(ctx, who.User, pos, resumeEntries) })
+	wg.Go(func() { r.Me, errs[1] = svc.people.Self(ctx, who.User) })
+	friends, err := svc.contacts.Friends(ctx, who.User)
+	wg.Wait()
+	errs[2] = err
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	r.Pos, r.More = page.Pos, page.More
+	r.Entries = append(r.Entries, page.Entries...)
+	r.Friends = append(r.Friends, friends...)
+	if r.People, err = svc.profilesOf(ctx, peersOf(page.Entries, friends)); err != nil {
+		return nil, err
+	}
+	if svc.attendance != nil {
+		r.Presence = append(r.Presence, svc.attendance.Befriended(who.User, acceptedOf(friends))...)
+	}
+	return r, nil
+}
+
+func acceptedOf(friends []Friend) []UserID {
+	var ids []UserID
+	for _, f := range friends {
+		if f.State == FriendAccepted {
+			ids = append(ids, f.User)
+		}
+	}
+	return ids
+}
+
+// encodePresence writes the frame presence.
+func encodePresence(states []PresenceState) []byte {
+	if states == nil {
+		states = []PresenceState{}
+	}
+	return encode(presenceFrame{Op: OpPresence, States: states})
+}
+
+// TellPresence implements PresenceTeller.
+func (h *Hub) TellPresence(users []UserID, sessions []SessionID, states []PresenceState) {
+	frame := encodePresence(states)
+	h.Send(users, frame)
+	h.SendSessions(sessions, frame)
+}
