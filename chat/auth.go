@@ -120,12 +120,12 @@ func (p *PeopleService) touch(ctx context.Context) {
 }
 
 // LogOut ends the login that asks.
-func (p *PeopleService) LogOut(ctx context.Context, who Identity, from netip.Addr) error {
-	return p.RevokeLogins(ctx, who, from, who.Login)
+func (p *PeopleService) LogOut(ctx context.Context, who Identity) error {
+	return p.RevokeLogins(ctx, who, who.Login)
 }
 
-// ListLogins lists the user's logins, the one that asks marked as current.
-func (p *PeopleService) ListLogins(ctx context.Context, who Identity) ([]Login, error) {
+// Logins lists the user's logins, the one that asks marked as current.
+func (p *PeopleService) Logins(ctx context.Context, who Identity) ([]Login, error) {
 	list, err := p.logins.Logins(ctx, who.User)
 	if err != nil {
 		return nil, err
@@ -141,7 +141,7 @@ func (p *PeopleService) ListLogins(ctx context.Context, who Identity) ([]Login, 
 
 // RevokeLogins ends logins of the user: when it returns, their sessions on this
 // node are closed and their tokens worth nothing.
-func (p *PeopleService) RevokeLogins(ctx context.Context, who Identity, from netip.Addr, ids ...LoginID) error {
+func (p *PeopleService) RevokeLogins(ctx context.Context, who Identity, ids ...LoginID) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -150,13 +150,18 @@ func (p *PeopleService) RevokeLogins(ctx context.Context, who Identity, from net
 	}
 	p.ended(who.User, CloseRevoked, "the login was ended", ids...)
 	for _, id := range ids {
-		p.note(ctx, who.User, "login.revoked", id.String(), from)
+		p.note(ctx, who.User, "login.revoked", id.String(), netip.Addr{})
 	}
 	return nil
 }
 
+// RevokeLogin ends one login of the user.
+func (p *PeopleService) RevokeLogin(ctx context.Context, who Identity, id LoginID) error {
+	return p.RevokeLogins(ctx, who, id)
+}
+
 // RevokeOthers ends all logins of the user but the one that asks.
-func (p *PeopleService) RevokeOthers(ctx context.Context, who Identity, from netip.Addr) error {
+func (p *PeopleService) RevokeOthers(ctx context.Context, who Identity) error {
 	list, err := p.logins.Logins(ctx, who.User)
 	if err != nil {
 		return err
@@ -167,12 +172,12 @@ func (p *PeopleService) RevokeOthers(ctx context.Context, who Identity, from net
 			ids = append(ids, l.ID)
 		}
 	}
-	return p.RevokeLogins(ctx, who, from, ids...)
+	return p.RevokeLogins(ctx, who, ids...)
 }
 
 // SetDisabled shuts an account out, or lets it back in; for admins. When it
 // returns, no session of it is left on this node.
-func (p *PeopleService) SetDisabled(ctx context.Context, admin Identity, user UserID, disabled bool, from netip.Addr) error {
+func (p *PeopleService) SetDisabled(ctx context.Context, admin Identity, user UserID, disabled bool) error {
 	if err := needAdmin(admin); err != nil {
 		return err
 	}
@@ -190,7 +195,7 @@ func (p *PeopleService) SetDisabled(ctx context.Context, admin Identity, user Us
 		p.svc.hub.CloseUser(user, CloseDisabled, "the account was disabled")
 	}
 	p.svc.profiles.forget(user)
-	p.note(ctx, admin.User, action, user.String(), from)
+	p.note(ctx, admin.User, action, user.String(), netip.Addr{})
 	return nil
 }
 
@@ -203,7 +208,7 @@ func needAdmin(who Identity) error {
 
 // CreateSignUpInvite makes a single-use sign-up invitation; for admins. A zero
 // expires means a week.
-func (p *PeopleService) CreateSignUpInvite(ctx context.Context, admin Identity, expires time.Time, from netip.Addr) (code string, until time.Time, err error) {
+func (p *PeopleService) CreateSignUpInvite(ctx context.Context, admin Identity, expires time.Time) (code string, until time.Time, err error) {
 	if err := needAdmin(admin); err != nil {
 		return "", time.Time{}, err
 	}
@@ -222,6 +227,6 @@ func (p *PeopleService) CreateSignUpInvite(ctx context.Context, admin Identity, 
 	if err := p.accounts.CreateSignUpInvite(ctx, admin.User, code, expires); err != nil {
 		return "", time.Time{}, err
 	}
-	p.note(ctx, admin.User, "signup.invited", expires.UTC().Format(time.RFC3339), from)
+	p.note(ctx, admin.User, "signup.invited", expires.UTC().Format(time.RFC3339), netip.Addr{})
 	return code, expires, nil
 }

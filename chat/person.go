@@ -41,7 +41,7 @@ func (p *PeopleService) EditProfile(ctx context.Context, who Identity, e Profile
 
 // Find searches people by the beginning of a name. Partial is set when a shard
 // did not answer in time.
-func (p *PeopleService) Find(ctx context.Context, prefix string) (found []User, partial bool, err error) {
+func (p *PeopleService) Find(ctx context.Context, _ Identity, prefix string) (found []User, partial bool, err error) {
 	prefix, err = NormalLine("name", prefix, 1, MaxDisplayName)
 	if err != nil {
 		return nil, false, err
