@@ -1,0 +1,265 @@
+package api
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gori/chat"
+	"gori/web"
+)
+
+// Config is what a Server is made of. Chat, People, Node and PublicURLs are
+// required; the zero value of the rest is right for production.
+type Config struct {
+	Chat     *chat.Service
+	People   *chat.PeopleService
+	Presence Presence // nil: nobody's state is known
+	Metrics  *Metrics // nil: a registry of its own
+
+	Node       string   // this node's name, part of the socket's path
+	Name       string   // of the service, shown on the log-in page; "Gori"
+	Version    string   // of the program
+	PublicURLs []string // scheme://host[:port] under which browsers reach the service
+
+	// TrustedProxies may say in X-Forwarded-For and -Proto who their client is.
+	TrustedProxies []netip.Prefix
+	// LimitLoopback limits programs on this host too, which share an address.
+	LimitLoopback bool
+	Limits        Limits
+
+	// Ready tells why this node should get no traffic; nil: it always may.
+	Ready func() error
+	// Files is the built browser client; nil: the embedded one.
+	Files  fs.FS
+	Logger *slog.Logger     // slog.Default()
+	Now    func() time.Time // time.Now
+}
+
+// Presence tells who is there; package presence does.
+type Presence interface {
+	// States answers for up to 500 users; with an error it may still hold what
+	// is known.
+	States(ctx context.Context, users []chat.UserID) ([]chat.PresenceState, error)
+}
+
+// Limits are rates by client address; a zero Rate means the default. Sign-up
+// and log-in have limits of their own in package chat.
+type Limits struct {
+	Requests   Rate // all requests; 600 at once, 200 a second
+	Handshakes Rate // WebSocket handshakes; 200 at once, 20 a second
+	Upload     Rate // pictures; 10 at once, one in 5 s
+}
+
+func (l *Limits) defaults() {
+	for _, d := range []struct {
+		at  *Rate
+		def Rate
+	}{
+		{&l.Requests, Rate{600, 5 * time.Millisecond}},
+		{&l.Handshakes, Rate{200, 50 * time.Millisecond}},
+		{&l.Upload, Rate{10, 5 * time.Second}},
+	} {
+		if *d.at == (Rate{}) {
+			*d.at = d.def
+		}
+	}
+}
+
+// Server is the edge of one node.
+type Server struct {
+	// static after New
+	cfg     Config
+	log     *slog.Logger
+	now     func() time.Time
+	metrics *Metrics
+	origins origins
+	static  *static
+	public  http.Handler
+	admin   http.Handler
+
+	requestLimit, handshakeLimit, uploadLimit *limiter
+
+	// own locks
+	sockets  *sockets
+	draining atomic.Bool
+	stopOnce sync.Once
+}
+
+// New builds the routes.
+func New(cfg Config) (*Server, error) {
+	for name, missing := range map[string]bool{"Chat": cfg.Chat == nil, "People": cfg.People == nil,
+		"Node": cfg.Node == "", "PublicURLs": len(cfg.PublicURLs) == 0} {
+		if missing {
+			return nil, fmt.Errorf("api: New needs %s", name)
+		}
+	}
+	if cfg.Name == "" {
+		cfg.Name = "Gori"
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics()
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Files == nil {
+		cfg.Files = web.FS()
+	}
+	cfg.Limits.defaults()
+	s := &Server{cfg: cfg, log: cfg.Logger, now: cfg.Now, metrics: cfg.Metrics, sockets: newSockets()}
+	s.requestLimit = newLimiter(cfg.Limits.Requests, false, cfg.Now)
+	s.handshakeLimit = newLimiter(cfg.Limits.Handshakes, false, cfg.Now)
+	s.uploadLimit = newLimiter(cfg.Limits.Upload, true, cfg.Now)
+	var err error
+	if s.origins, err = parseOrigins(cfg.PublicURLs); err != nil {
+		return nil, err
+	}
+	if s.static, err = newStatic(cfg.Files, pagePolicy(s.origins.webSockets())); err != nil {
+		return nil, err
+	}
+	s.metrics.watch(cfg.Chat.Hub())
+	s.public = s.routes()
+	s.admin = s.adminRoutes()
+	return s, nil
+}
+
+// LocalURLs are the public URLs of a server that listens on this port for
+// browsers on the same host.
+func LocalURLs(port int) []string {
+	return []string{
+		fmt.Sprintf("http://localhost:%d", port),
+		fmt.Sprintf("http://127.0.0.1:%d", port),
+		fmt.Sprintf("http://[::1]:%d", port),
+	}
+}
+
+// Public is the handler of the public address.
+func (s *Server) Public() http.Handler { return s.public }
+
+// Admin is the handler of the admin address: metrics and profiles. It must
+// never be reachable from outside.
+func (s *Server) Admin() http.Handler { return s.admin }
+
+func (s *Server) adminRoutes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.metrics.handler())
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// Listeners are the open addresses of a node.
+type Listeners struct {
+	Public net.Listener
+	Admin  net.Listener // nil: no admin address
+	TLS    *tls.Config  // of the public address; nil: plain
+}
+
+// Serve answers on the listeners until ctx ends or one of them fails, then
+// drains within the given time and closes them. Sessions are spread over half
+// of it.
+func (s *Server) Serve(ctx context.Context, l Listeners, drain time.Duration) error {
+	public := s.httpServer(s.public)
+	public.TLSConfig = l.TLS
+	servers := []*http.Server{public}
+	failed := make(chan error, 2)
+	var running sync.WaitGroup
+	running.Go(func() {
+		if l.TLS != nil {
+			failed <- public.ServeTLS(l.Public, "", "")
+			return
+		}
+		failed <- public.Serve(l.Public)
+	})
+	if l.Admin != nil {
+		admin := s.httpServer(s.admin)
+		admin.WriteTimeout = 0 // profiles take as long as they are asked to
+		servers = append(servers, admin)
+		running.Go(func() { failed <- admin.Serve(l.Admin) })
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	err = errors.Join(err, s.shutdown(end, drain/2, servers))
+	running.Wait()
+	return err
+}
+
+func (s *Server) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       60 * time.Second, // a picture over a slow line; sockets leave before
+		WriteTimeout:      90 * time.Second,
+		IdleTimeout:       75 * time.Second, // longer than Nginx keeps its side, so that we never close first
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// Shutdown makes /readyz fail, refuses new sockets, tells the live sessions to
+// come back elsewhere, spread over the given time, and waits for them. What is
+// left when ctx ends is cut. It may be called more than once.
+func (s *Server) Shutdown(ctx context.Context, spread time.Duration) {
+	s.stopOnce.Do(func() {
+		s.draining.Store(true)
+		s.cfg.Chat.Hub().Drain(ctx, spread)
+		s.sockets.close(ctx)
+	})
+}
+
+// shutdown drains the sessions while the HTTP servers still answer, so that
+// in-flight sends and the reconnects of clients end well, then the servers.
+func (s *Server) shutdown(ctx context.Context, spread time.Duration, servers []*http.Server) error {
+	s.Shutdown(ctx, spread)
+	var err error
+	for _, srv := range servers {
+		if e := srv.Shutdown(ctx); e != nil {
+			err = errors.Join(err, e, srv.Close())
+		}
+	}
+	return err
+}
+
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// readyz tells whether this node may be sent traffic.
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	if s.draining.Load() {
+		writeError(w, http.StatusServiceUnavailable, chat.Retryable(chat.CodeDraining, time.Second, nil, "this node is going away"))
+		return
+	}
+	if s.cfg.Ready != nil {
+		if err := s.cfg.Ready(); err != nil {
+			s.log.Warn("not ready", slog.Any("err", err))
+			writeError(w, http.StatusServiceUnavailable, chat.Retryable(chat.CodeOverloaded, time.Second, nil, "this node is not ready"))
+			return
+		}
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+}
