@@ -86,8 +86,14 @@ func TestAClusterKeepsItsDataAndItsShards(t *testing.T) {
 	if _, err := Open(ClusterConfig{Dir: dir}); !errors.Is(err, ErrInUse) {
 		t.Errorf("a second cluster on the same folder: %v", err)
 	}
+	if !InUse(dir) || InUse(t.TempDir()) {
+		t.Error("a folder in use is not seen, or a free one is")
+	}
 	c.Stop(t.Context())
 	c.Stop(t.Context())
+	if InUse(dir) {
+		t.Error("a stopped cluster still holds its folder")
+	}
 	for _, in := range c.instances {
 		if left := serversIn(in.dataDir()); len(left) != 0 {
 			t.Errorf("shard %s left processes %v", in.ID(), left)

@@ -27,7 +27,10 @@ type dataShard struct {
 	ID string `json:"id"`
 }
 
-const dataFileName = "gori.json"
+const (
+	dataFileName = "gori.json"
+	lockName     = "gori.lock"
+)
 
 // readDataFile returns nil when dir holds no data yet.
 func readDataFile(dir string) (*dataFile, error) {
@@ -89,7 +92,7 @@ func firstIDs(n int) []dataShard {
 // lockDir takes the data folder for this process. The kernel gives the lock
 // back when the process ends in whatever way.
 func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "gori.lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("lock the data folder: %w", err)
 	}
@@ -104,4 +107,15 @@ func lockDir(dir string) (*os.File, error) {
 	_ = f.Truncate(0)
 	_, _ = f.WriteAt([]byte(fmt.Sprintf("%d\n", os.Getpid())), 0)
 	return f, nil
+}
+
+// InUse says whether a Cluster holds the data folder.
+func InUse(dir string) bool {
+	f, err := os.Open(filepath.Join(dir, lockName))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	// Shared, and given back at once: it fails only against a holder.
+	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 }
