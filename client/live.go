@@ -1,0 +1,296 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Events is what a Live calls. All of them run one at a time, in the order of
+// things, on goroutines of the Live: they should return soon, may call Enqueue,
+// and must not call Send or Close. Nil ones are skipped, with the work for them.
+type Events struct {
+	// Message gets each new message of a channel once, in order, without gaps.
+	Message func(Message)
+	// Delivery is the same without decoding the message; see LiveOptions.CatchUp
+	// for what history costs.
+	Delivery func(Delivery)
+	// Change gets a message in its new state. It may be called once for
+	// several changes, and before Message for none.
+	Change func(Message)
+	// Skipped tells of a gap that was longer than LiveOptions.CatchUp: the
+	// messages from first to last are not handed over.
+	Skipped func(channel ChannelID, first, last Seq)
+
+	Inbox    func([]InboxEntry)
+	Presence func([]PresenceState)
+	Typing   func(Typing)
+	Read     func(ReadMark)
+	User     func(User)
+	Friend   func(Friend, User)
+	Channel  func(Channel)
+
+	// Connected is called after each resume; Disconnected after each loss that
+	// the Live will mend by itself.
+	Connected    func(Resumed)
+	Disconnected func(error)
+}
+
+// Cursor is how far a device has a channel: the highest Seq and Change without
+// a gap before them.
+type Cursor struct {
+	Seq    Seq
+	Change Change
+}
+
+// LiveOptions of Connect; zero means the default.
+type LiveOptions struct {
+	Events
+	// Pos and Cursors are where an earlier Live of this device ended. Without
+	// them messages are handed over from now on.
+	Pos     Pos
+	Cursors map[ChannelID]Cursor
+	// CatchUp is how many missed messages of a channel are fetched at most,
+	// default 10,000. Below 0 nothing is fetched and nothing is remembered:
+	// messages come as they arrive.
+	CatchUp int
+	// Window is how many sends of one channel may be under way at once,
+	// default 1. Above 1 a send that is refused and tried again may be stored
+	// after later ones.
+	Window int
+	// Queue is how many messages may wait in the outbox, default 1,000.
+	Queue int
+	// Endpoint is the path of the socket, instead of asking discover.
+	Endpoint string
+	// Heartbeat is the time between pings, default 17 s.
+	Heartbeat time.Duration
+	// Active tells whether the person is there; nil: always.
+	Active func() bool
+	// Backoff of reconnecting.
+	Backoff Backoff
+}
+
+const (
+	ackTimeout   = 20 * time.Second // a send without an answer: the connection is given up
+	steadyAfter  = 5 * time.Second  // a connection that lasted this long resets the back-off
+	dialDeadline = 20 * time.Second
+	overloadWait = 5 * time.Second
+)
+
+// Live is one device on the socket. Make it with Client.Connect.
+type Live struct {
+	c    *Client
+	opt  LiveOptions
+	out  outbox
+	stop context.CancelFunc
+	done chan struct{} // closed when everything has ended
+	err  error         // why; read after done
+
+	first     chan struct{} // closed at the first resume
+	firstOnce sync.Once
+	wire      atomic.Pointer[wire] // the connection, nil between two
+	connects  atomic.Int64
+	closing   atomic.Bool
+
+	catchers sync.WaitGroup
+	recv     receiver
+}
+
+// Connect starts a Live and waits for its first resume, or for a refusal that
+// trying again would not cure. Losses from then on it mends itself, until Close
+// or the end of ctx.
+func (c *Client) Connect(ctx context.Context, opt LiveOptions) (*Live, error) {
+	l := c.Start(ctx, opt)
+	select {
+	case <-l.first:
+		return l, nil
+	case <-l.done:
+		return nil, l.err
+	}
+}
+
+// Start is Connect without waiting.
+func (c *Client) Start(ctx context.Context, opt LiveOptions) *Live {
+	if opt.CatchUp == 0 {
+		opt.CatchUp = 10_000
+	}
+	if opt.Window == 0 {
+		opt.Window = 1
+	}
+	if opt.Queue == 0 {
+		opt.Queue = 1_000
+	}
+	if opt.Heartbeat == 0 {
+		opt.Heartbeat = 17 * time.Second
+	}
+	ctx, stop := context.WithCancel(ctx)
+	l := &Live{c: c, opt: opt, stop: stop, done: make(chan struct{}), first: make(chan struct{})}
+	l.out.init(l)
+	l.recv.init(l, ctx)
+	go l.run(ctx)
+	return l
+}
+
+// Close says bye, ends the Live and waits until it has ended.
+func (l *Live) Close() {
+	l.closing.Store(true)
+	if w := l.wire.Load(); w != nil {
+		w.put([]byte(`{"op":"bye"}`))
+	}
+	l.stop()
+	<-l.done
+}
+
+// Drop cuts the connection as a network would; the Live comes back. For tests
+// and benchmarks.
+func (l *Live) Drop() {
+	if w := l.wire.Load(); w != nil {
+		w.abort()
+	}
+}
+
+// Done is closed when the Live has ended; Err says why.
+func (l *Live) Done() <-chan struct{} { return l.done }
+
+// Err is why the Live ended: ErrClosed after Close, a *CloseError or *Error
+// after a refusal; nil while it lives.
+func (l *Live) Err() error {
+	select {
+	case <-l.done:
+		return l.err
+	default:
+		return nil
+	}
+}
+
+// Connects counts resumes.
+func (l *Live) Connects() int64 { return l.connects.Load() }
+
+// Cursors is how far this device has each channel, and the inbox position, for
+// the next Connect.
+func (l *Live) Cursors() (Pos, map[ChannelID]Cursor) { return l.recv.cursors() }
+
+func (l *Live) run(ctx context.Context) {
+	defer close(l.done)
+	back := l.opt.Backoff
+	for {
+		start := time.Now()
+		err := l.connection(ctx)
+		if time.Since(start) >= steadyAfter {
+			back.Reset()
+		}
+		wait, final := l.afterLoss(err)
+		if ctx.Err() != nil || l.closing.Load() {
+			err, final = ErrClosed, true
+		}
+		if !final {
+			if f := l.opt.Disconnected; f != nil {
+				l.recv.locked(func() { f(err) })
+			}
+			if pause(ctx, back.Next(wait)) == nil {
+				continue
+			}
+			err = ErrClosed
+		}
+		l.err = err
+		l.stop()
+		l.recv.close()
+		l.catchers.Wait()
+		l.out.fail(err)
+		return
+	}
+}
+
+// afterLoss says how long to wait at least, or that coming back is no use.
+func (l *Live) afterLoss(err error) (wait time.Duration, final bool) {
+	var closed *CloseError
+	if errors.As(err, &closed) {
+		switch closed.Code {
+		case 1000, 1002, 1003, 1007, 1009, 4004:
+			return 0, true
+		case 4005:
+			return overloadWait, false
+		}
+		return 0, closed.Code >= 4100 && closed.Code < 4200
+	}
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused.After, !refused.Retry
+	}
+	return 0, false
+}
+
+// connection is one connection from discover to its loss.
+func (l *Live) connection(ctx context.Context) error {
+	w, err := l.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.abort()
+	unhook := context.AfterFunc(ctx, func() {
+		w.drain() // let a bye out
+		w.abort()
+	})
+	defer unhook()
+	l.wire.Store(w)
+	defer l.wire.Store(nil)
+	defer l.out.offline()
+	beat := l.heartbeat(w)
+	defer beat.stop()
+	w.put(l.recv.resumeFrame())
+	return w.readAll(func(frame []byte) error {
+		beat.heard()
+		return l.handle(frame)
+	})
+}
+
+// heartbeat pings, and gives a connection up that is silent or stuck.
+type heartbeat struct {
+	l     *Live
+	w     *wire
+	last  atomic.Int64 // Unix nanoseconds of the last frame
+	mu    sync.Mutex
+	timer *time.Timer
+	ended bool
+}
+
+func (l *Live) heartbeat(w *wire) *heartbeat {
+	h := &heartbeat{l: l, w: w}
+	h.last.Store(time.Now().UnixNano())
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.timer = time.AfterFunc(rand.N(l.opt.Heartbeat)+1, h.tick)
+	return h
+}
+
+func (h *heartbeat) heard() { h.last.Store(time.Now().UnixNano()) }
+
+func (h *heartbeat) tick() {
+	every := h.l.opt.Heartbeat
+	silent := time.Duration(time.Now().UnixNano() - h.last.Load())
+	if silent > every+every/2+time.Second || h.w.stuck(every) || h.l.out.overdue(ackTimeout) {
+		h.w.abort()
+		return
+	}
+	active := h.l.opt.Active == nil || h.l.opt.Active()
+	if active {
+		h.w.put([]byte(`{"op":"ping","active":true}`))
+	} else {
+		h.w.put([]byte(`{"op":"ping","active":false}`))
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.ended {
+		h.timer.Reset(every)
+	}
+}
+
+func (h *heartbeat) stop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ended = true
+	h.timer.Stop()
+}

@@ -1,0 +1,297 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// catchWorkers is how many channels of one Live are fetched at a time.
+const catchWorkers = 4
+
+// message takes a live message: next in order it is handed over, an old one is
+// a repetition, and one too far ahead shows a gap.
+func (r *receiver) message(o object) error {
+	raw := o.field("message")
+	d, ok := scanDelivery(raw)
+	if !ok {
+		return fmt.Errorf("client: a message that cannot be read: %.80q", raw)
+	}
+	if r.l.opt.CatchUp < 0 {
+		return r.give(d, raw)
+	}
+	f := r.channels[d.Channel]
+	if f == nil {
+		f = &inflow{}
+		if !r.resumed {
+			f.Cursor.Seq = d.Seq - 1
+		}
+		r.channels[d.Channel] = f
+	}
+	f.target = max(f.target, d.Seq)
+	switch {
+	case d.Seq <= f.Seq:
+		return nil
+	case d.Seq == f.Seq+1:
+		f.Seq = d.Seq
+		if err := r.give(d, raw); err != nil {
+			return err
+		}
+		return r.release(f)
+	}
+	if len(f.kept) < maxKept {
+		f.kept = append(f.kept, keptMessage{d, append([]byte(nil), raw...)})
+	}
+	r.fetch(d.Channel, f)
+	return nil
+}
+
+// release hands over kept messages that are next now.
+func (r *receiver) release(f *inflow) error {
+	for again := true; again && len(f.kept) > 0; {
+		again = false
+		rest := f.kept[:0]
+		for _, k := range f.kept {
+			switch {
+			case k.d.Seq <= f.Seq:
+			case k.d.Seq == f.Seq+1:
+				f.Seq = k.d.Seq
+				again = true
+				if err := r.give(k.d, k.raw); err != nil {
+					return err
+				}
+			default:
+				rest = append(rest, k)
+			}
+		}
+		f.kept = rest
+	}
+	if len(f.kept) == 0 {
+		f.kept = nil
+	}
+	return nil
+}
+
+// give hands a message over.
+func (r *receiver) give(d Delivery, raw []byte) error {
+	if fn := r.l.opt.Delivery; fn != nil {
+		fn(d)
+	}
+	if fn := r.l.opt.Message; fn != nil {
+		var m Message
+		if err := json.Unmarshal(raw, &m); err != nil {
+			return fmt.Errorf("client: a message: %w", err)
+		}
+		fn(m)
+	}
+	return nil
+}
+
+// giveMessage hands over a message that came by history.
+func (r *receiver) giveMessage(m Message) {
+	if fn := r.l.opt.Delivery; fn != nil {
+		fn(Delivery{Channel: m.Channel, Seq: m.Seq, Sender: m.Sender, ClientMsgID: m.ClientMsgID})
+	}
+	if fn := r.l.opt.Message; fn != nil {
+		fn(m)
+	}
+}
+
+// changed takes a live change.
+func (r *receiver) changed(frame []byte) error {
+	if r.l.opt.Change == nil {
+		return nil
+	}
+	var v struct{ Message Message }
+	if err := json.Unmarshal(frame, &v); err != nil {
+		return fmt.Errorf("client: a change: %w", err)
+	}
+	m := v.Message
+	if r.l.opt.CatchUp < 0 {
+		r.l.opt.Change(m)
+		return nil
+	}
+	f := r.channels[m.Channel]
+	if f == nil || m.Change <= f.Change {
+		return nil // of a channel not begun, whose messages will come as they are by then
+	}
+	f.change = max(f.change, m.Change)
+	if f.behind || m.Seq > f.Seq || m.Change != f.Change+1 {
+		// Changes are fetched after messages: one taken now could be followed by
+		// the message's older state from a page under way.
+		r.fetch(m.Channel, f)
+		return nil
+	}
+	f.Change = m.Change
+	r.l.opt.Change(m)
+	return nil
+}
+
+// fetch has a channel fetched by a worker.
+func (r *receiver) fetch(id ChannelID, f *inflow) {
+	if f.behind || r.closed {
+		return
+	}
+	f.behind = true
+	r.queueFetch(id)
+}
+
+func (r *receiver) queueFetch(id ChannelID) {
+	r.behind = append(r.behind, id)
+	if r.catching < catchWorkers && !r.closed {
+		r.catching++
+		r.l.catchers.Go(r.catchWorker)
+	}
+}
+
+// catchWorker fetches channels until none is behind.
+func (r *receiver) catchWorker() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for len(r.behind) > 0 && !r.closed {
+		id := r.behind[0]
+		r.behind = r.behind[1:]
+		r.mu.Unlock()
+		err := r.catchUp(id)
+		r.mu.Lock()
+		if f := r.channels[id]; f != nil {
+			r.afterCatchUp(id, f, err)
+		}
+	}
+	r.catching--
+}
+
+func (r *receiver) afterCatchUp(id ChannelID, f *inflow, err error) {
+	switch {
+	case err == nil:
+		f.back.Reset()
+		f.behind = false
+		if r.lacks(f) {
+			r.fetch(id, f) // it has grown meanwhile
+		}
+	case CodeOf(err) == "not_member":
+		delete(r.channels, id)
+	default: // do has tried several times; the worker goes on with other channels meanwhile
+		r.later(f.back.Next(0), func() { r.queueFetch(id) })
+	}
+}
+
+// catchUp fetches the messages after the cursor, then the changes.
+func (r *receiver) catchUp(id ChannelID) error {
+	for first := true; ; first = false {
+		at, ok := r.at(id)
+		if !ok {
+			return nil
+		}
+		if first && r.skip(id) {
+			continue
+		}
+		page, err := r.l.c.History(r.ctx, id, HistoryQuery{After: at.Seq, HasAfter: true, Limit: 200})
+		if err != nil {
+			return err
+		}
+		if err := r.applyPage(id, page); err != nil {
+			return err
+		}
+		if !page.MoreAfter {
+			break
+		}
+	}
+	if r.l.opt.Change == nil {
+		return nil
+	}
+	return r.catchChanges(id)
+}
+
+func (r *receiver) at(id ChannelID) (Cursor, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.channels[id]
+	if f == nil || r.closed {
+		return Cursor{}, false
+	}
+	return f.Cursor, true
+}
+
+// skip moves the cursor of a channel that is more than CatchUp behind.
+func (r *receiver) skip(id ChannelID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.channels[id]
+	if f == nil || f.target-f.Seq <= Seq(r.l.opt.CatchUp) {
+		return false
+	}
+	from := f.Seq + 1
+	f.Seq = f.target - Seq(r.l.opt.CatchUp)
+	if fn := r.l.opt.Skipped; fn != nil {
+		fn(id, from, f.Seq)
+	}
+	return true
+}
+
+func (r *receiver) applyPage(id ChannelID, page Page) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.channels[id]
+	if f == nil {
+		return nil
+	}
+	for _, m := range page.Messages {
+		if m.Seq <= f.Seq {
+			continue // came live meanwhile
+		}
+		if m.Seq != f.Seq+1 {
+			return fmt.Errorf("client: channel %s: history goes from %d to %d", id, f.Seq, m.Seq)
+		}
+		f.Seq = m.Seq
+		r.giveMessage(m)
+	}
+	if err := r.release(f); err != nil {
+		return err
+	}
+	if !page.MoreAfter && page.LastSeq > f.Seq {
+		return fmt.Errorf("client: channel %s: history ends at %d, but %d exists", id, f.Seq, page.LastSeq)
+	}
+	return nil
+}
+
+func (r *receiver) catchChanges(id ChannelID) error {
+	for {
+		at, ok := r.at(id)
+		if !ok {
+			return nil
+		}
+		page, err := r.l.c.Changes(r.ctx, id, at.Change, at.Seq)
+		if err != nil {
+			return err
+		}
+		r.mu.Lock()
+		if f := r.channels[id]; f != nil {
+			for _, m := range page.Messages {
+				if m.Change > f.Change {
+					f.Change = m.Change
+					r.l.opt.Change(m)
+				}
+			}
+			if !page.MoreAfter {
+				f.Change = max(f.Change, page.LastChange)
+				f.change = f.Change
+			}
+		}
+		r.mu.Unlock()
+		if !page.MoreAfter {
+			return nil
+		}
+	}
+}
+
+// later runs f under the lock after a pause, unless the Live has ended by then.
+func (r *receiver) later(d time.Duration, f func()) {
+	time.AfterFunc(d, func() { // holds nothing but memory when it fires late
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if !r.closed {
+			f()
+		}
+	})
+}
