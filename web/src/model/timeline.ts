@@ -74,33 +74,47 @@ export function mergeMessages(list: readonly Message[], incoming: readonly Messa
   return sorted ? out : out.sort((a, b) => a.seq - b.seq);
 }
 
-/** Takes in what is news to the window: new states of messages it has, and messages that continue it at either end
- *  without a hole. Anything else is left out, so the window stays contiguous. */
+/** Takes in what is news to the window: new states of messages it has and, when it stands at the end, messages that
+ *  continue it without a hole. Anything else is left out, so the window stays contiguous. */
 export function absorb(w: Window, incoming: readonly Message[]): Window {
   const fits: Message[] = [];
-  let { from, to } = w;
-  const seqs = new Map<Seq, Message>();
+  const later = new Map<Seq, Message>();
+  let to = w.to;
   for (const m of incoming) {
     if (m.channel !== w.channel) continue;
-    if (m.seq >= from && m.seq <= to) fits.push(m);
-    else {
-      const twin = seqs.get(m.seq);
-      seqs.set(m.seq, twin ? mergeMessage(twin, m) : m);
+    if (m.seq >= w.from && m.seq <= w.to) fits.push(m);
+    else if (m.seq > w.to) {
+      const twin = later.get(m.seq);
+      later.set(m.seq, twin ? mergeMessage(twin, m) : m);
     }
   }
-  for (let m = seqs.get(to + 1); m; m = seqs.get(to + 1)) {
-    fits.push(m);
-    to++;
-  }
-  for (let m = seqs.get(from - 1); m && from > 1; m = seqs.get(from - 1)) {
-    fits.push(m);
-    from--;
+  if (!w.moreAfter) {
+    for (let m = later.get(to + 1); m; m = later.get(to + 1)) {
+      fits.push(m);
+      to++;
+    }
   }
   // A reply outside the window still changes the summary of a root inside it.
+  const messages = withReplies(mergeMessages(w.messages, fits), incoming, w.channel);
+  if (messages === w.messages && to === w.to) return w;
+  return { ...w, messages, to };
+}
+
+/** The same for one thread's window, which holds the root (if known) and a run of its replies. */
+export function absorbReplies(w: Window, root: Seq, incoming: readonly Message[]): Window {
+  const fits = incoming.filter(
+    (m) =>
+      m.channel === w.channel &&
+      (m.seq === root || (m.thread === root && (m.seq >= w.from || !w.moreBefore) && (m.seq <= w.to || !w.moreAfter))),
+  );
   const messages = mergeMessages(w.messages, fits);
-  const rooted = withReplies(messages, incoming, w.channel);
-  if (rooted === w.messages && from === w.from && to === w.to) return w;
-  return { ...w, messages: rooted, from, to, moreBefore: w.moreBefore && from > 1 };
+  return messages === w.messages ? w : { ...w, messages, ...replyBounds(messages, root) };
+}
+
+/** First and last reply of a thread's messages. */
+export function replyBounds(list: readonly Message[], root: Seq): { from: Seq; to: Seq } {
+  const replies = list.filter((m) => m.thread === root);
+  return { from: replies[0]?.seq ?? root + 1, to: replies[replies.length - 1]?.seq ?? root };
 }
 
 function withReplies(list: readonly Message[], incoming: readonly Message[], channel: ChannelID): readonly Message[] {
