@@ -27,9 +27,9 @@ type Config struct {
 	// called from several goroutines and must not block.
 	OnInbox func([]chat.InboxNotice)
 
-	Logger *slog.Logger                                                 // default: silent
-	Clock  func() time.Time                                             // default: time.Now
-	Rand   io.Reader                                                    // default: crypto/rand
+	Logger *slog.Logger                                                      // default: silent
+	Clock  func() time.Time                                                  // default: time.Now
+	Rand   io.Reader                                                         // default: crypto/rand
 	Dial   func(ctx context.Context, network, addr string) (net.Conn, error) // default: net.Dialer
 
 	PoolSize     int           // connections of a shard besides those of the writers; default 8

@@ -29,6 +29,11 @@ type shardConn struct {
 	cfg  *pgx.ConnConfig
 	pool *pgxpool.Pool
 
+	writers []*writer
+
+	settledMu sync.Mutex
+	settled   []int64 // rows of control.fanout_pending done with
+
 	// up is cancelled when the shard goes down, and replaced when it is back.
 	up   atomic.Pointer[upState]
 	mu   sync.Mutex    // held while up changes

@@ -22,6 +22,10 @@ type Store struct {
 
 	routes     atomic.Pointer[routes]
 	refreshNow chan struct{}
+	rosters    *rosters
+	fan        *fanOut
+	effects    effectState
+	gateSQL    string // sqlGate, but for tests of what the gate is good for
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // the goroutines that Open started
@@ -36,7 +40,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, log: cfg.Logger, refreshNow: make(chan struct{}, 1)}
+	s := &Store{cfg: cfg, log: cfg.Logger, refreshNow: make(chan struct{}, 1), rosters: newRosters(cfg.RosterIDs), gateSQL: sqlGate}
 	for i, sc := range cfg.Shards {
 		sh, err := s.newShard(ctx, i, sc)
 		if err != nil {
@@ -56,12 +60,17 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s.refresh(ctx)
 
+	s.fan = newFanOut(s)
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.wg.Go(func() { s.refresher(run) })
 	for _, sh := range s.shards {
 		s.wg.Go(func() { s.probe(run, sh) })
+		for _, w := range sh.writers {
+			s.wg.Go(func() { w.run(run) })
+		}
 	}
+	s.wg.Go(func() { s.fan.run(run) })
 	return s, nil
 }
 
@@ -97,6 +106,9 @@ func (s *Store) newShard(ctx context.Context, slot int, sc ShardConfig) (*shardC
 	}
 	sh := &shardConn{id: sc.ID, slot: slot, cfg: pc.ConnConfig, pool: pool, wake: make(chan struct{}, 1)}
 	sh.up.Store(newUpState())
+	for range s.cfg.Writers {
+		sh.writers = append(sh.writers, newWriter(s, sh))
+	}
 	return sh, nil
 }
 
@@ -134,7 +146,10 @@ func (s *Store) greet(ctx context.Context) error {
 // Run does the background work until ctx ends; it returns when all of it has
 // stopped.
 func (s *Store) Run(ctx context.Context) error {
-	<-ctx.Done()
+	var wg sync.WaitGroup
+	wg.Go(func() { s.runSweeps(ctx) })
+	wg.Go(func() { s.runEffects(ctx) })
+	wg.Wait()
 	return nil
 }
 

@@ -120,14 +120,14 @@ func (s *Store) writeOn(ctx context.Context, sh *shardConn, args []int32, fn fun
 	var g gatedTx
 	err = pgx.BeginFunc(ctx, sh.pool, func(tx pgx.Tx) error {
 		g = gatedTx{Tx: tx, s: s, sh: sh}
-		if _, err := tx.Exec(ctx, sqlGate, args); err != nil {
+		if _, err := tx.Exec(ctx, s.gateSQL, args); err != nil {
 			return err
 		}
 		return fn(ctx, &g)
 	})
 	if err == nil {
 		for _, f := range g.fans {
-			s.fan(f)
+			s.fan.read(f)
 		}
 		return nil
 	}

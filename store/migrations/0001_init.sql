@@ -48,7 +48,8 @@ CREATE TABLE control.ring_document (
 CREATE TABLE control.fanout_pending (
     batch_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     channels   bigint[] NOT NULL,
-    from_seqs  bigint[] NOT NULL,  -- the first new seq of each channel in this batch; mentions are read from there
+    from_seqs  bigint[] NOT NULL,  -- the new messages of each channel in this batch; mentions are read from them;
+    to_seqs    bigint[] NOT NULL,  -- 0 and 0: none, only its state has changed
     made_at    timestamptz NOT NULL DEFAULT now()
 );
 
@@ -220,6 +221,7 @@ CREATE TABLE data.thread_followers (
     channel_id bigint NOT NULL,
     root_seq   bigint NOT NULL,
     user_id    bigint NOT NULL,
+    since_count bigint NOT NULL,               -- replies there were before this user followed: never unread
     PRIMARY KEY (partition, channel_id, root_seq, user_id)
 );
 
@@ -308,6 +310,7 @@ CREATE TABLE data.inbox (
     last_change  bigint NOT NULL DEFAULT 0,
     last_at      timestamptz NOT NULL DEFAULT now(),
     last_sender  bigint NOT NULL DEFAULT 0,
+    preview_seq  bigint NOT NULL DEFAULT 0,    -- the message of the preview: the last one in the channel itself
     preview      text NOT NULL DEFAULT '',
     preview_kind smallint NOT NULL DEFAULT 0,
     read_seq     bigint NOT NULL DEFAULT 0,

@@ -1,0 +1,315 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"gori/chat"
+	"gori/shard"
+)
+
+// writer turns waiting calls of Append into transactions on one shard, one at
+// a time, each with whatever is waiting: alone when there is little to do, in
+// batches when there is much. Calls of one channel always come to the same
+// writer of a node and keep their order.
+type writer struct {
+	// static
+	s    *Store
+	sh   *shardConn
+	wake chan struct{} // capacity 1
+
+	mu      sync.Mutex
+	waiting []*appendCall
+	drafts  int
+	bytes   int
+	closed  bool
+
+	// owned by run
+	conn    *pgx.Conn
+	connUp  *upState                      // the shard's life in which conn was made
+	parked  map[shard.Partition]time.Time // partitions being handed over, until when not to ask again
+	settled []int64                       // fanout_pending rows done with, to delete in passing
+}
+
+func newWriter(s *Store, sh *shardConn) *writer {
+	return &writer{s: s, sh: sh, wake: make(chan struct{}, 1), parked: map[shard.Partition]time.Time{}}
+}
+
+// writerFor returns the writer that takes the channel's drafts on this node.
+func (sh *shardConn) writerFor(id chat.ChannelID) *writer {
+	return sh.writers[uint64(id)%uint64(len(sh.writers))]
+}
+
+// enqueue puts a call in the queue, or refuses it at once.
+func (w *writer) enqueue(c *appendCall) error {
+	if !w.sh.isUp() {
+		return w.sh.downError(nil)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return chat.Retryable(chat.CodeDraining, 0, nil, "this node is going away")
+	}
+	if w.drafts+len(c.drafts) > w.s.cfg.QueueDrafts || w.bytes+c.bytes > w.s.cfg.QueueBytes {
+		return chat.Retryable(chat.CodeOverloaded, 200*time.Millisecond, nil, "too much is waiting to be stored; try again")
+	}
+	w.waiting = append(w.waiting, c)
+	w.drafts += len(c.drafts)
+	w.bytes += c.bytes
+	w.poke()
+	return nil
+}
+
+func (w *writer) poke() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run works until ctx ends and then finishes what is waiting.
+func (w *writer) run(ctx context.Context) {
+	defer w.disconnect()
+	for {
+		batch, pause := w.collect()
+		if len(batch) > 0 {
+			w.store(batch)
+			continue
+		}
+		var again <-chan time.Time
+		if pause > 0 {
+			t := time.NewTimer(pause)
+			defer t.Stop()
+			again = t.C
+		}
+		select {
+		case <-w.wake:
+		case <-again:
+		case <-ctx.Done():
+			w.mu.Lock()
+			w.closed = true
+			rest := len(w.waiting)
+			w.mu.Unlock()
+			if rest == 0 {
+				return
+			}
+		}
+	}
+}
+
+// collect takes calls for one transaction, in their order, up to the caps. It
+// leaves those of parked partitions and those that repeat a draft of this
+// batch, with everything behind them in the same channel. With nothing to
+// take, pause says when to look again, 0 for when poked.
+func (w *writer) collect() (batch []*appendCall, pause time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.waiting) == 0 {
+		return nil, 0
+	}
+	var (
+		now    = w.s.now()
+		drafts int
+		bytes  int
+		full   bool
+		keys   map[draftKey]bool
+		held   map[chat.ChannelID]bool
+		kept   = w.waiting[:0]
+	)
+	if len(w.waiting) > 1 {
+		keys = make(map[draftKey]bool, len(w.waiting))
+	}
+	for _, c := range w.waiting {
+		if until, ok := w.parked[c.p]; ok {
+			if wait := until.Sub(now); wait > 0 {
+				if pause == 0 || wait < pause {
+					pause = wait
+				}
+				kept = append(kept, c)
+				continue
+			}
+			delete(w.parked, c.p)
+		}
+		if full = full || len(batch) > 0 && (drafts+len(c.drafts) > w.s.cfg.BatchDrafts || bytes+c.bytes > w.s.cfg.BatchBytes); full {
+			kept = append(kept, c)
+			continue
+		}
+		if held[c.channel] || repeats(keys, c) {
+			if held == nil {
+				held = map[chat.ChannelID]bool{}
+			}
+			held[c.channel] = true
+			kept = append(kept, c)
+			continue
+		}
+		w.drafts -= len(c.drafts)
+		w.bytes -= c.bytes
+		if c.taken.Swap(true) {
+			continue // the caller has left
+		}
+		drafts += len(c.drafts)
+		bytes += c.bytes
+		batch = append(batch, c)
+	}
+	clear(w.waiting[len(kept):])
+	w.waiting = kept
+	return batch, pause
+}
+
+// repeats notes the keys of c and says whether one was there.
+func repeats(keys map[draftKey]bool, c *appendCall) bool {
+	if keys == nil {
+		return false
+	}
+	for i := range c.drafts {
+		if keys[keyOf(&c.drafts[i])] {
+			return true
+		}
+	}
+	for i := range c.drafts {
+		keys[keyOf(&c.drafts[i])] = true
+	}
+	return false
+}
+
+// putBack returns calls to the head of the queue.
+func (w *writer) putBack(calls []*appendCall) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range calls {
+		c.taken.Store(false)
+		w.drafts += len(c.drafts)
+		w.bytes += c.bytes
+	}
+	w.waiting = append(append([]*appendCall(nil), calls...), w.waiting...)
+}
+
+// store brings calls to their ends: in one transaction if it can, and if that
+// is refused in smaller ones, so that trouble with one call stays its own.
+func (w *writer) store(calls []*appendCall) {
+	for try := 1; len(calls) > 0; try++ {
+		err := w.transact(calls)
+		if err == nil {
+			return
+		}
+		switch kind := kindOf(err); {
+		case kind == failLost:
+			// The commit may have happened: the callers ask again with the
+			// same client_msg_id.
+			w.disconnect()
+			w.sh.suspect()
+			w.fail(calls, w.sh.downError(err))
+			return
+		case kind == failGate:
+			calls = w.sortOut(calls)
+		case kind == failRace && try <= 2:
+		case len(calls) > 1:
+			half := len(calls) / 2
+			w.store(calls[:half])
+			w.store(calls[half:])
+			return
+		case kind == failBusy || kind == failRace:
+			w.fail(calls, chat.Retryable(chat.CodeOverloaded, 100*time.Millisecond, err, "too much at once in this channel; try again"))
+			return
+		default:
+			w.fail(calls, err)
+			return
+		}
+	}
+}
+
+func (w *writer) fail(calls []*appendCall, err error) {
+	for _, c := range calls {
+		c.finish(err)
+	}
+}
+
+// sortOut asks why the gate was closed, ends the calls whose partition has
+// moved, parks those whose partition is being handed over, and returns the
+// others.
+func (w *writer) sortOut(calls []*appendCall) []*appendCall {
+	v, err := w.s.inquire(context.Background(), w.sh, callPartitions(calls))
+	if err != nil {
+		w.fail(calls, err)
+		return nil
+	}
+	moving := map[shard.Partition]bool{}
+	for _, p := range v.moving {
+		moving[p] = true
+	}
+	now := w.s.now()
+	var good, parked []*appendCall
+	for _, c := range calls {
+		peer, gone := v.moved[c.p]
+		switch {
+		case gone && w.s.learn(c.p, peer):
+			c.finish(errElsewhere)
+		case !gone && !moving[c.p]:
+			good = append(good, c)
+		case c.since.IsZero() || now.Sub(c.since) < w.s.cfg.MovingBudget:
+			if c.since.IsZero() {
+				c.since = now
+			}
+			w.parked[c.p] = now.Add(movingNap)
+			parked = append(parked, c)
+		default:
+			c.finish(movingError())
+		}
+	}
+	w.putBack(parked)
+	return good
+}
+
+func callPartitions(calls []*appendCall) []int32 {
+	ps := make([]shard.Partition, len(calls))
+	for i, c := range calls {
+		ps[i] = c.p
+	}
+	return partitionArgs(ps)
+}
+
+// connection returns the writer's own connection, made anew if the shard has
+// been away since.
+func (w *writer) connection(ctx context.Context) (*pgx.Conn, error) {
+	up := w.sh.up.Load()
+	if w.conn != nil && w.connUp == up && !w.conn.IsClosed() {
+		return w.conn, nil
+	}
+	w.disconnect()
+	conn, err := w.sh.connectHot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w.conn, w.connUp = conn, up
+	return conn, nil
+}
+
+func (w *writer) disconnect() {
+	if w.conn != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		_ = w.conn.Close(ctx)
+		cancel()
+		w.conn = nil
+	}
+}
+
+// connectHot opens a connection for statements that are prepared once and run
+// all day: their plans are generic, and made of index look-ups in the order of
+// the arguments, which is also the order of locks.
+func (sh *shardConn) connectHot(ctx context.Context) (*pgx.Conn, error) {
+	cfg := sh.cfg.Copy()
+	for k, v := range map[string]string{
+		"plan_cache_mode":   "force_generic_plan",
+		"enable_seqscan":    "off",
+		"enable_hashjoin":   "off",
+		"enable_mergejoin":  "off",
+		"enable_bitmapscan": "off",
+		"lock_timeout":      "500ms",
+	} {
+		cfg.RuntimeParams[k] = v
+	}
+	return pgx.ConnectConfig(ctx, cfg)
+}
