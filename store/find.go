@@ -1,0 +1,70 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"gori/chat"
+)
+
+// findPatience is how long a search by name waits for the slowest shard.
+const findPatience = 700 * time.Millisecond
+
+// likePrefix escapes what LIKE would read as a pattern.
+var likePrefix = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// Find searches login names and display names by prefix, over all shards at
+// once. A shard that does not answer in time makes the result partial. Disabled
+// accounts are not found. Those named exactly so come first.
+func (s *Store) Find(ctx context.Context, prefix string, limit int) ([]chat.User, bool, error) {
+	form := searchForm(strings.TrimSpace(prefix))
+	if form == "" {
+		return []chat.User{}, false, nil
+	}
+	limit = min(max(limit, 1), chat.MaxUserSearchPage)
+	ctx, cancel := context.WithTimeout(ctx, findPatience)
+	defer cancel()
+	var mu sync.Mutex
+	found := []chat.User{}
+	failed := s.readEach(ctx, func(ctx context.Context, q querier) error {
+		users, err := findHere(ctx, q, form, limit)
+		mu.Lock()
+		defer mu.Unlock()
+		found = append(found, users...)
+		return err
+	})
+	rank := func(u chat.User) int {
+		if u.LoginName == form || searchForm(u.DisplayName) == form {
+			return 0
+		}
+		return 1
+	}
+	slices.SortFunc(found, func(a, b chat.User) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.LoginName, b.LoginName), cmp.Compare(a.ID, b.ID))
+	})
+	found = slices.CompactFunc(found, func(a, b chat.User) bool { return a.ID == b.ID })
+	return found[:min(len(found), limit)], failed > 0, nil
+}
+
+// findHere takes the best of one shard by each of the two indexes.
+func findHere(ctx context.Context, q querier, form string, limit int) ([]chat.User, error) {
+	rows, err := q.Query(ctx, `WITH hit AS (
+			(SELECT partition, user_id FROM data.login_names WHERE name LIKE $1 AND `+servedHere+`
+				ORDER BY name LIMIT $2)
+			UNION
+			(SELECT partition, user_id FROM data.users WHERE search_name LIKE $1 AND NOT disabled AND `+servedHere+`
+				ORDER BY search_name, user_id LIMIT $2))
+		SELECT `+userColumns+` FROM hit JOIN data.users u USING (partition, user_id)
+			LEFT JOIN data.user_state t USING (partition, user_id)
+		WHERE NOT u.disabled`, likePrefix.Replace(form)+"%", limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scanUser)
+}
