@@ -15,6 +15,7 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
 
+	"gori/chat"
 	"gori/shard"
 )
 
@@ -44,7 +45,6 @@ type NodeConfig struct {
 // LimitsConfig bounds what people may do.
 type LimitsConfig struct {
 	GroupMembers int `mapstructure:"group_members"`
-	BodyChars    int `mapstructure:"body_chars"`
 }
 
 // StoreConfig tunes the way to the shards.
@@ -78,8 +78,7 @@ var configDefaults = map[string]any{
 	"public_urls":             []string{},
 	"trusted_proxies":         []string{},
 	"signup":                  "open",
-	"limits.group_members":    100,
-	"limits.body_chars":       100000,
+	"limits.group_members":    chat.DefaultMemberLimit,
 	"store.writers_per_shard": 0,
 	"store.conns_per_shard":   0,
 	"shards":                  []ShardConfig{},
@@ -200,11 +199,8 @@ func (c Config) check() error {
 	if err := shard.ID(c.Node.Name).Check(); err != nil {
 		return fmt.Errorf("node.name: %w", err)
 	}
-	if c.Limits.GroupMembers < 2 || c.Limits.GroupMembers > 10000 {
-		return fmt.Errorf("limits.group_members must be 2 to 10000, not %d", c.Limits.GroupMembers)
-	}
-	if c.Limits.BodyChars < 1 || c.Limits.BodyChars > 100000 {
-		return fmt.Errorf("limits.body_chars must be 1 to 100000, not %d", c.Limits.BodyChars)
+	if c.Limits.GroupMembers < 2 || c.Limits.GroupMembers > chat.MaxMemberLimit {
+		return fmt.Errorf("limits.group_members must be 2 to %d, not %d", chat.MaxMemberLimit, c.Limits.GroupMembers)
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {

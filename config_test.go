@@ -88,7 +88,6 @@ func TestWrongConfigurationsAreRefused(t *testing.T) {
 		"proxy":             {text: "trusted_proxies: [everyone]", says: "trusted_proxies"},
 		"node name":         {text: "node: {name: N 1}", says: "node.name"},
 		"members":           {text: "limits: {group_members: 1}", says: "group_members"},
-		"body":              {text: "limits: {body_chars: 100001}", says: "body_chars"},
 		"level":             {text: "log: {level: loud}", says: "log.level"},
 		"format":            {text: "log: {format: xml}", says: "log.format"},
 		"shard twice":       {text: "shards: [{id: a, dsn: x}, {id: a, dsn: y}]", says: "twice"},

@@ -68,6 +68,13 @@ func newRoot() *cobra.Command {
 		Long: `Gori 고리: a chat system on sharded PostgreSQL.
 
 Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("there is no command %q; see gori --help", args[0])}
+			}
+			return nil
+		},
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       versionText(),

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"gori/store/local"
 )
@@ -56,7 +55,7 @@ func findRunning(dir string) (running, error) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		return r, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, runningFile), err)
 	}
-	if syscall.Kill(r.PID, 0) == syscall.ESRCH {
+	if !local.InUse(dir) {
 		return r, fmt.Errorf("nothing runs on %s any more: start it with gori up --data %s", dir, dir)
 	}
 	return r, nil

@@ -6,17 +6,27 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"gori/api"
+	"gori/chat"
+	"gori/presence"
+	"gori/shard"
+	"gori/store"
 )
 
 // envListenFD holds the number of an open file: the listening socket that
 // gori up keeps across restarts of its node.
 const envListenFD = "GORI_LISTEN_FD"
+
+// drainTime is how long a node takes to send its sessions elsewhere. With one
+// node there is no elsewhere: people come back to its successor.
+const drainTime = 5 * time.Second
 
 func newServe() *cobra.Command {
 	var file string
@@ -39,40 +49,193 @@ func newServe() *cobra.Command {
 	return c
 }
 
-// listen opens the public address, or takes it over from gori up.
-func listen(cfg Config) (net.Listener, error) {
-	if text := os.Getenv(envListenFD); text != "" {
-		fd, err := strconv.Atoi(text)
-		if err != nil || fd < 3 {
-			return nil, fmt.Errorf("%s=%q is not an open file", envListenFD, text)
-		}
-		f := os.NewFile(uintptr(fd), "listener")
-		defer f.Close()
-		return net.FileListener(f)
-	}
-	return listenOn(cfg.Listen)
-}
-
-// serve runs one node until ctx ends.
+// serve runs one node until ctx ends: it builds the parts, connects them, runs
+// them, and stops them in reverse.
 func serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
-	l, err := listen(cfg)
+	listeners, err := listen(cfg)
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	ok := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
-	mux.HandleFunc("GET /healthz", ok)
-	mux.HandleFunc("GET /readyz", ok)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(l) }()
-	logger.Info("node is ready", "node", cfg.Node.Name, "listen", l.Addr().String(), "shards", len(cfg.Shards))
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
+	defer closeAll(listeners)
+	// gori up has done it, and starts this node again also while a shard is
+	// down: then waiting for that shard would be wrong.
+	if os.Getenv(envListenFD) == "" {
+		if err := migrateAll(ctx, cfg.Shards); err != nil {
+			return err
+		}
 	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	return server.Shutdown(stop)
+	n, err := newNode(ctx, cfg, listeners.Public, logger)
+	if err != nil {
+		return err
+	}
+	logger.Info("node is ready", "node", cfg.Node.Name, "listen", listeners.Public.Addr().String(), "shards", len(cfg.Shards))
+	return n.run(ctx, listeners)
+}
+
+// node is the parts of one node, in the order in which they are made.
+type node struct {
+	store    *store.Store
+	hub      *chat.Hub
+	chat     *chat.Service
+	people   *chat.PeopleService
+	presence *presence.Tracker
+	api      *api.Server
+}
+
+// newNode makes the parts and connects them. The store's news of inboxes go to
+// the hub, which is there first; presence needs the hub and the service
+// presence, so that one is connected last.
+func newNode(ctx context.Context, cfg Config, l net.Listener, logger *slog.Logger) (*node, error) {
+	n := &node{hub: chat.NewHub(chat.HubConfig{Log: logger})}
+	metrics := api.NewMetrics()
+	var err error
+	n.store, err = store.Open(ctx, storeConfig(cfg, n.hub, logger))
+	if err != nil {
+		return nil, err
+	}
+	if err := n.connect(cfg, l, metrics, logger); err != nil {
+		n.store.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+func storeConfig(cfg Config, hub *chat.Hub, logger *slog.Logger) store.Config {
+	c := store.Config{OnInbox: hub.InboxChanged, Logger: logger, Writers: cfg.Store.WritersPerShard, PoolSize: cfg.Store.ConnsPerShard}
+	for _, s := range cfg.Shards {
+		c.Shards = append(c.Shards, store.ShardConfig{ID: shard.ID(s.ID), DSN: s.DSN})
+	}
+	return c
+}
+
+func (n *node) connect(cfg Config, l net.Listener, metrics *api.Metrics, logger *slog.Logger) error {
+	s := n.store
+	var err error
+	n.chat, err = chat.NewService(chat.Deps{Log: s, Directory: s, Roster: s, Inboxes: s, Invites: s, People: s, Contacts: s,
+		Audit: s, Hub: n.hub, Node: cfg.Node.Name, Logger: logger})
+	if err != nil {
+		return err
+	}
+	n.presence = presence.New(s, n.hub, presence.Options{Log: logger})
+	n.chat.SetAttendance(n.presence)
+	n.people, err = chat.NewPeople(chat.PeopleDeps{Accounts: s, Logins: s, People: s, Avatars: s, Service: n.chat, Audit: s,
+		InviteOnly: cfg.SignUp == "invite", Logger: logger})
+	if err != nil {
+		return err
+	}
+	proxies, err := cfg.proxies()
+	if err != nil {
+		return err
+	}
+	n.api, err = api.New(api.Config{Chat: n.chat, People: n.people, Metrics: metrics, Node: cfg.Node.Name, Name: cfg.Name,
+		Version: versionText(), Presence: n.presence, PublicURLs: publicURLs(cfg, l), TrustedProxies: proxies,
+		Ready: n.ready, Logger: logger})
+	return err
+}
+
+// run serves until ctx ends or a part fails, drains, and then stops the parts.
+func (n *node) run(ctx context.Context, listeners api.Listeners) error {
+	serving, stopServing := context.WithCancelCause(ctx)
+	defer stopServing(nil)
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBackground()
+	var wg sync.WaitGroup
+	for name, part := range map[string]func(context.Context) error{
+		"store": n.store.Run, "chat": n.chat.Run, "people": n.people.Run,
+		"presence": func(ctx context.Context) error { n.presence.Run(ctx); return nil },
+	} {
+		wg.Go(func() {
+			err := part(background)
+			if background.Err() == nil {
+				stopServing(fmt.Errorf("the part %s has ended: %w", name, err))
+			}
+		})
+	}
+	err := n.api.Serve(serving, listeners, drainTime)
+	if ctx.Err() == nil {
+		err = errors.Join(err, context.Cause(serving))
+	}
+	stopBackground()
+	wg.Wait()
+	n.store.Close()
+	return err
+}
+
+// ready tells why this node should get no traffic: with no shard at all it can
+// do nothing. With some of them it serves what they keep.
+func (n *node) ready() error {
+	for _, h := range n.store.Health() {
+		if h.Up {
+			return nil
+		}
+	}
+	return errors.New("no shard answers")
+}
+
+// listen opens the public address, or takes it over from gori up, and the
+// admin address if there is one.
+func listen(cfg Config) (l api.Listeners, err error) {
+	if text := os.Getenv(envListenFD); text != "" {
+		l.Public, err = inherited(text)
+	} else {
+		l.Public, err = listenOn(cfg.Listen)
+	}
+	if err != nil {
+		return l, err
+	}
+	if cfg.AdminListen != "" {
+		if l.Admin, err = listenOn(cfg.AdminListen); err != nil {
+			closeAll(l)
+			return l, fmt.Errorf("the admin address: %w", err)
+		}
+	}
+	return l, nil
+}
+
+func inherited(text string) (net.Listener, error) {
+	fd, err := strconv.Atoi(text)
+	if err != nil || fd < 3 {
+		return nil, fmt.Errorf("%s=%q is not an open file", envListenFD, text)
+	}
+	f := os.NewFile(uintptr(fd), "listener")
+	defer f.Close()
+	return net.FileListener(f)
+}
+
+// closeAll closes what is open; closing twice does no harm.
+func closeAll(l api.Listeners) {
+	for _, one := range []net.Listener{l.Public, l.Admin} {
+		if one != nil {
+			_ = one.Close()
+		}
+	}
+}
+
+// publicURLs are the addresses under which browsers may reach the node: those
+// of the configuration, else this host's on the port it listens on.
+func publicURLs(cfg Config, l net.Listener) []string {
+	if len(cfg.PublicURLs) > 0 {
+		return cfg.PublicURLs
+	}
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return nil
+	}
+	urls := api.LocalURLs(addr.Port)
+	add := func(host string) { urls = append(urls, "http://"+net.JoinHostPort(host, strconv.Itoa(addr.Port))) }
+	switch {
+	case addr.IP.IsUnspecified():
+		if name, err := os.Hostname(); err == nil {
+			add(name)
+		}
+		addrs, _ := net.InterfaceAddrs()
+		for _, a := range addrs {
+			if ip, ok := a.(*net.IPNet); ok && !ip.IP.IsLoopback() && !ip.IP.IsLinkLocalUnicast() {
+				add(ip.IP.String())
+			}
+		}
+	case !addr.IP.IsLoopback():
+		add(addr.IP.String())
+	}
+	return urls
 }
