@@ -1,0 +1,238 @@
+package nginx
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata")
+
+func TestRenderGolden(t *testing.T) {
+	got, err := Render(Config{
+		Prefix: "/srv/gori/proxy", Listen: "0.0.0.0:443", CertFile: "/etc/ssl/chat.pem", KeyFile: "/etc/ssl/chat.key", User: "www-data",
+		Nodes: []Node{{Name: "n1", Addr: "127.0.0.1:8081"}, {Name: "n2", Addr: "127.0.0.1:8082", Down: true}, {Name: "n3", Addr: "127.0.0.1:8083"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden := filepath.Join("testdata", "three-nodes.conf")
+	if *update {
+		if err := os.WriteFile(golden, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Errorf("the configuration differs from %s; look at the difference and rewrite it with -update:\n%s", golden, got)
+	}
+}
+
+func TestRenderRefuses(t *testing.T) {
+	good := Config{Prefix: "/srv/p", Listen: "127.0.0.1:80", Nodes: []Node{{Name: "n1", Addr: "127.0.0.1:8081"}}}
+	if _, err := Render(good); err != nil {
+		t.Fatal(err)
+	}
+	for name, spoil := range map[string]func(*Config){
+		"relative prefix":      func(c *Config) { c.Prefix = "p" },
+		"prefix with a quote":  func(c *Config) { c.Prefix = "/srv/a;b" },
+		"no node":              func(c *Config) { c.Nodes = nil },
+		"node name with slash": func(c *Config) { c.Nodes = []Node{{Name: "n1/x", Addr: "127.0.0.1:1"}} },
+		"two of one name":      func(c *Config) { c.Nodes = append(c.Nodes[:1:1], c.Nodes[0]) },
+		"address with brace":   func(c *Config) { c.Nodes = []Node{{Name: "n1", Addr: "127.0.0.1:1;}"}} },
+		"certificate alone":    func(c *Config) { c.CertFile = "/etc/cert.pem" },
+		"listen without port":  func(c *Config) { c.Listen = "127.0.0.1" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := good
+			spoil(&c)
+			if text, err := Render(c); err == nil {
+				t.Errorf("rendered:\n%s", text)
+			}
+		})
+	}
+}
+
+// node is a process behind the proxy: it tells its name, and echoes on a socket.
+func node(t *testing.T, name string) *httptest.Server {
+	t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" {
+			_, _ = io.WriteString(w, name+" "+r.Header.Get("X-Forwarded-For"))
+			return
+		}
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer c.CloseNow()
+		for {
+			kind, data, err := c.Read(r.Context())
+			if err != nil {
+				return
+			}
+			if err := c.Write(r.Context(), kind, append([]byte(name+" "), data...)); err != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+func start(t *testing.T, nodes ...Node) (*Proxy, Config) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	_ = l.Close()
+	dir, err := os.MkdirTemp("", "gori-nginx-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	o := Options{Config: Config{Prefix: filepath.Join(dir, "proxy"), Listen: addr, Nodes: nodes}}
+	if os.Geteuid() == 0 {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		o.Owner = &syscall.Credential{Uid: 65534, Gid: 65534}
+	}
+	p, err := Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Stop(time.Second) })
+	return p, o.Config
+}
+
+func addr(s *httptest.Server) string { return strings.TrimPrefix(s.URL, "http://") }
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Forwarded-For", "203.0.113.7")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+func TestProxyServesNodesAndSockets(t *testing.T) {
+	a, b := node(t, "a"), node(t, "b")
+	_, c := start(t, Node{Name: "n1", Addr: addr(a)}, Node{Name: "n2", Addr: addr(b)})
+
+	if got := get(t, "http://"+c.Listen+"/api/v1/config"); !strings.HasSuffix(got, " 127.0.0.1") {
+		t.Errorf("the node was told the client's address is %q, not what the proxy saw", got)
+	}
+	for name, want := range map[string]string{"n1": "a hello", "n2": "b hello"} {
+		conn, _, err := websocket.Dial(t.Context(), "ws://"+c.Listen+"/n/"+name+"/ws", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Write(t.Context(), websocket.MessageText, []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		_, data, err := conn.Read(t.Context())
+		if err != nil || string(data) != want {
+			t.Errorf("socket of %s answered %q, %v; want %q", name, data, err, want)
+		}
+		_ = conn.CloseNow()
+	}
+}
+
+func TestLoadKeepsSocketsAndTakesNodesOut(t *testing.T) {
+	a, b := node(t, "a"), node(t, "b")
+	p, c := start(t, Node{Name: "n1", Addr: addr(a)}, Node{Name: "n2", Addr: addr(b)})
+	conn, _, err := websocket.Dial(t.Context(), "ws://"+c.Listen+"/n/n1/ws", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+
+	c.Nodes[0].Down = true
+	if err := p.Load(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	// New workers take over a moment after the signal.
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for run := 0; run < 20; {
+		if ctx.Err() != nil {
+			t.Fatal("requests still reach the node that is out")
+		}
+		if strings.HasPrefix(get(t, "http://"+c.Listen+"/"), "b ") {
+			run++
+		} else {
+			run = 0
+		}
+	}
+	if err := conn.Write(ctx, websocket.MessageText, []byte("still")); err != nil {
+		t.Fatal(err)
+	}
+	if _, data, err := conn.Read(ctx); err != nil || string(data) != "a still" {
+		t.Errorf("the socket from before answered %q, %v", data, err)
+	}
+}
+
+func TestLoadRefusesAndGoesOn(t *testing.T) {
+	a := node(t, "a")
+	p, c := start(t, Node{Name: "n1", Addr: addr(a)})
+	bad := c
+	bad.CertFile, bad.KeyFile = "/nowhere/cert.pem", "/nowhere/key.pem"
+	if err := p.Load(t.Context(), bad); err == nil || !strings.Contains(err.Error(), "cert.pem") {
+		t.Errorf("a missing certificate gave %v", err)
+	}
+	if got := get(t, "http://"+c.Listen+"/"); !strings.HasPrefix(got, "a ") {
+		t.Errorf("after a refused configuration the proxy answers %q", got)
+	}
+}
+
+func TestStartSaysWhyNot(t *testing.T) {
+	a := node(t, "a")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = Start(t.Context(), Options{Config: Config{Prefix: t.TempDir(), Listen: l.Addr().String(), Nodes: []Node{{Name: "n1", Addr: addr(a)}}}})
+	if err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("an address in use gave %v", err)
+	}
+}
+
+func TestStopTwice(t *testing.T) {
+	a := node(t, "a")
+	p, c := start(t, Node{Name: "n1", Addr: addr(a)})
+	p.Stop(time.Second)
+	p.Stop(time.Second)
+	if _, err := net.Dial("tcp", c.Listen); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("after Stop the address answers: %v", err)
+	}
+}
