@@ -4,50 +4,72 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
+	"time"
 
 	"gori/shard"
 	"gori/store"
 	"gori/store/survey"
 )
 
+// greetPatience bounds what a start waits for a shard that does not answer.
+const greetPatience = 5 * time.Second
+
 // migrateAll brings every shard to this program's schema, side by side. Shards
 // without a map yet get the one the others have, or the first one if the whole
 // system is new. A new shard beside old ones that do not know it is refused:
-// taking a share by itself it would own partitions that others own.
-func migrateAll(ctx context.Context, shards []ShardConfig) error {
-	maps := make([]*shard.Map, len(shards))
-	err := eachShard(ctx, shards, func(ctx context.Context, i int, s ShardConfig) (err error) {
-		maps[i], err = survey.Ring(ctx, s.DSN)
-		return err
-	})
+// taking a share by itself it would own partitions that others own. A shard
+// that does not answer is left for later if the others know it: what it owns is
+// unavailable, and all else is not.
+func migrateAll(ctx context.Context, shards []ShardConfig, logger *slog.Logger) error {
+	maps, errs := readMaps(ctx, shards)
+	layout, err := layoutOf(shards, maps, errs)
 	if err != nil {
 		return err
 	}
-	layout, err := layoutOf(shards, maps)
-	if err != nil {
-		return err
-	}
-	return eachShard(ctx, shards, func(ctx context.Context, _ int, s ShardConfig) error {
+	return eachShard(ctx, shards, func(ctx context.Context, i int, s ShardConfig) error {
+		if errs[i] != nil {
+			logger.Warn("a shard does not answer; starting without it", "shard", s.ID, "error", errs[i])
+			return nil
+		}
 		return store.Migrate(ctx, s.DSN, shard.ID(s.ID), layout)
 	})
 }
 
-// layoutOf decides the map by which shards without one take their share.
-func layoutOf(shards []ShardConfig, maps []*shard.Map) (*shard.Map, error) {
+// readMaps asks each shard for its map; nil without an error for one that has
+// none yet.
+func readMaps(ctx context.Context, shards []ShardConfig) ([]*shard.Map, []error) {
+	ctx, cancel := context.WithTimeout(ctx, greetPatience)
+	defer cancel()
+	maps, errs := make([]*shard.Map, len(shards)), make([]error, len(shards))
+	_ = eachShard(ctx, shards, func(ctx context.Context, i int, s ShardConfig) error {
+		maps[i], errs[i] = survey.Ring(ctx, s.DSN)
+		return nil
+	})
+	return maps, errs
+}
+
+// layoutOf decides the map by which shards without one take their share. Both
+// slices are by index of shards.
+func layoutOf(shards []ShardConfig, maps []*shard.Map, errs []error) (*shard.Map, error) {
 	var known *shard.Map
 	for _, m := range maps {
 		if m != nil && (known == nil || m.Epoch() > known.Epoch()) {
 			known = m
 		}
 	}
-	if known == nil {
-		return shard.First(Config{Shards: shards}.shardIDs())
-	}
 	for i, s := range shards {
-		if maps[i] == nil && !known.Has(shard.ID(s.ID)) {
+		inRing := known != nil && known.Has(shard.ID(s.ID))
+		switch {
+		case errs[i] != nil && !inRing:
+			return nil, fmt.Errorf("shard %s does not answer: %w", s.ID, errs[i])
+		case known != nil && maps[i] == nil && !inRing:
 			return nil, fmt.Errorf("shard %s is new and the others do not know it: a ring in use grows by gori reshard add, not by naming one more shard", s.ID)
 		}
+	}
+	if known == nil {
+		return shard.First(Config{Shards: shards}.shardIDs())
 	}
 	return known, nil
 }

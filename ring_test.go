@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
@@ -83,18 +84,33 @@ func TestANewShardBesideOldOnesIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := []ShardConfig{{"a", "x"}, {"b", "y"}, {"c", "z"}}
-	if _, err := layoutOf(list, []*shard.Map{two, two, nil}); err == nil || !strings.Contains(err.Error(), "reshard") {
+	fine := make([]error, 3)
+	if _, err := layoutOf(list, []*shard.Map{two, two, nil}, fine); err == nil || !strings.Contains(err.Error(), "reshard") {
 		t.Errorf("a third shard: %v", err)
 	}
 	// One that was planned but never begun gets its own share.
-	if m, err := layoutOf(list[:2], []*shard.Map{two, nil}); err != nil || m.Hash() != two.Hash() {
+	if m, err := layoutOf(list[:2], []*shard.Map{two, nil}, fine); err != nil || m.Hash() != two.Hash() {
 		t.Errorf("the second of two: %v", err)
 	}
-	if m, err := layoutOf(list, []*shard.Map{nil, nil, nil}); err != nil || len(m.Shards()) != 3 {
+	if m, err := layoutOf(list, []*shard.Map{nil, nil, nil}, fine); err != nil || len(m.Shards()) != 3 {
 		t.Errorf("all new: %v", err)
 	}
-	five, _ := two.Add("e")
-	if m, err := layoutOf(list[:2], []*shard.Map{two, five}); err != nil || m.Epoch() != 2 {
+	five, err := two.Add("e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := layoutOf(list[:2], []*shard.Map{two, five}, fine); err != nil || m.Epoch() != 2 {
 		t.Errorf("the newest map counts: %v", err)
+	}
+	// One that is down is known from the others, or cannot be judged.
+	down := []error{nil, errors.New("down"), errors.New("down")}
+	if m, err := layoutOf(list[:2], []*shard.Map{two, nil}, down); err != nil || m.Hash() != two.Hash() {
+		t.Errorf("the second is down: %v", err)
+	}
+	if _, err := layoutOf(list, []*shard.Map{two, nil, nil}, down); err == nil {
+		t.Error("a stranger that is down was accepted")
+	}
+	if _, err := layoutOf(list[:2], []*shard.Map{nil, nil}, down); err == nil {
+		t.Error("a new system began without one of its shards")
 	}
 }

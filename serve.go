@@ -60,7 +60,7 @@ func serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 	// gori up has done it, and starts this node again also while a shard is
 	// down: then waiting for that shard would be wrong.
 	if os.Getenv(envListenFD) == "" {
-		if err := migrateAll(ctx, cfg.Shards); err != nil {
+		if err := migrateAll(ctx, cfg.Shards, logger); err != nil {
 			return err
 		}
 	}

@@ -83,8 +83,8 @@ func up(ctx context.Context, o upOptions, c *cobra.Command) error {
 		say("Making %d PostgreSQL instances in %s …", len(cluster.Shards()), cluster.Dir())
 	}
 	begun := time.Now()
-	// Everything below is stopped in reverse; a second signal, or a minute,
-	// ends the patience with PostgreSQL.
+	// Everything below is stopped in reverse. The patience with PostgreSQL ends
+	// after a minute.
 	defer func() {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
@@ -93,10 +93,10 @@ func up(ctx context.Context, o upOptions, c *cobra.Command) error {
 	if err := cluster.Start(ctx); err != nil {
 		return quiet(ctx, err)
 	}
-	if err := migrateAll(ctx, asConfig(cluster.Shards())); err != nil {
+	if err := migrateAll(ctx, asConfig(cluster.Shards()), logger); err != nil {
 		return quiet(ctx, err)
 	}
-	return quiet(ctx, runNode(ctx, o, file, l, cluster, logger, func() {
+	return quiet(ctx, runNode(ctx, o, cfg.Node.Name, file, l, cluster, logger, func() {
 		say("Gori is ready at %s  (%d shards, %s after %.1f s; Ctrl-C stops it)", urlOf(l), len(cluster.Shards()), cluster.Dir(), time.Since(begun).Seconds())
 		if !onlyThisHost(l) {
 			say("It can be reached from other hosts, without TLS: put a proxy with TLS in front.")
@@ -113,7 +113,7 @@ func quiet(ctx context.Context, err error) error {
 }
 
 // runNode keeps the node running until ctx ends.
-func runNode(ctx context.Context, o upOptions, config string, l net.Listener, cluster *local.Cluster, logger *slog.Logger, ready func()) error {
+func runNode(ctx context.Context, o upOptions, name, config string, l net.Listener, cluster *local.Cluster, logger *slog.Logger, ready func()) error {
 	tcp, ok := l.(*net.TCPListener)
 	if !ok {
 		return fmt.Errorf("cannot hand a %T to the node", l)
@@ -138,7 +138,7 @@ func runNode(ctx context.Context, o upOptions, config string, l net.Listener, cl
 	}()
 	return node.Run(ctx, func() {
 		state := func() running {
-			return running{PID: os.Getpid(), URL: urlOf(l), Admin: o.admin, Shards: cluster.Shards(), Nodes: []runningNode{{Name: "n1", PID: node.PID()}}}
+			return running{PID: os.Getpid(), URL: urlOf(l), Admin: o.admin, Shards: cluster.Shards(), Nodes: []runningNode{{Name: name, PID: node.PID()}}}
 		}
 		keepNoted(noting, &wg, state, cluster.Dir(), logger)
 		ready()

@@ -33,6 +33,7 @@ func writeConf(pgData string, cfg Config, sockets string, acc account) error {
 		"checkpoint_timeout = '5min'",
 		"checkpoint_completion_target = 0.9",
 		"wal_compression = on",
+		"wal_buffers = '8MB'",
 		"jit = off",
 		"random_page_cost = 1.1",
 		"autovacuum_vacuum_scale_factor = 0.05",

@@ -27,8 +27,8 @@ type Config struct {
 	Dir             string        // holds pg/ (the data), sock/ and postgres.log
 	Throwaway       bool          // no fsync: for tests whose data may be lost
 	MaxConnections  int           // default 200
-	SharedBuffersMB int           // default 64
-	MaxWALMB        int           // default 256
+	SharedBuffersMB int           // default 128
+	MaxWALMB        int           // default 512
 	StartPatience   time.Duration // for crash recovery at the start; default 2 min
 	StopPatience    time.Duration // for each stage of a stop; default 20 s
 	Notice          func(line string)
@@ -52,8 +52,8 @@ func New(cfg Config) (*Instance, error) {
 		return nil, fmt.Errorf("the folder of instance %s must be absolute: %q", cfg.ID, cfg.Dir)
 	}
 	setDefault(&cfg.MaxConnections, 200)
-	setDefault(&cfg.SharedBuffersMB, 64)
-	setDefault(&cfg.MaxWALMB, 256)
+	setDefault(&cfg.SharedBuffersMB, 128)
+	setDefault(&cfg.MaxWALMB, 512)
 	setDefault(&cfg.StartPatience, 2*time.Minute)
 	setDefault(&cfg.StopPatience, 20*time.Second)
 	i := &Instance{cfg: cfg, log: &serverLog{path: filepath.Join(cfg.Dir, "postgres.log"), notice: cfg.Notice}}
