@@ -225,8 +225,8 @@ func lockPair(ctx context.Context, tx pgx.Tx, user, other chat.UserID) (pair, er
 
 func (s *Store) savePair(ctx context.Context, tx pgx.Tx, user, other chat.UserID, p pair) error {
 	tag, err := tx.Exec(ctx, `INSERT INTO data.friends (partition, user_id, other_id, `+pairColumns+`, since)
-		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
-		WHERE $4 <> $11 OR (SELECT count(*) FROM data.friends WHERE partition = $1 AND user_id = $2 AND mine = $11 AND other_id <> $3) < $12
+		SELECT $1::int, $2::bigint, $3::bigint, $4::smallint, $5::bigint, $6::bigint, $7::smallint, $8::bigint, $9::bigint, $10::timestamptz
+		WHERE $4::smallint <> $11::smallint OR (SELECT count(*) FROM data.friends WHERE partition = $1 AND user_id = $2 AND mine = $11 AND other_id <> $3) < $12
 		ON CONFLICT (partition, user_id, other_id) DO UPDATE SET
 			mine = excluded.mine, mine_version = excluded.mine_version, refused = excluded.refused, theirs = excluded.theirs,
 			their_version = excluded.their_version, their_refused = excluded.their_refused, since = excluded.since`,
@@ -252,7 +252,7 @@ func (friendEffect) kind() string { return "friend" }
 func (e friendEffect) apply(ctx context.Context, s *Store) error {
 	return s.write(ctx, shard.Of(e.User), func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO data.friends AS f (partition, user_id, other_id, theirs, their_version, their_refused, since)
-			SELECT $1, $2, $3, $4, $5, $6, $7
+			SELECT $1::int, $2::bigint, $3::bigint, $4::smallint, $5::bigint, $6::bigint, $7::timestamptz
 			WHERE (SELECT count(*) FROM data.friends WHERE partition = $1 AND user_id = $2 AND other_id <> $3) < $8
 			ON CONFLICT (partition, user_id, other_id) DO UPDATE SET
 				theirs = excluded.theirs, their_version = excluded.their_version, their_refused = excluded.their_refused, since = excluded.since

@@ -107,6 +107,23 @@ func (s *Store) claimFirstAccount(ctx context.Context, user chat.UserID) error {
 	return nil
 }
 
+// Founded tells whether the first account has been made.
+func (s *Store) Founded(ctx context.Context) (bool, error) {
+	if s.effects.firstTaken.Load() {
+		return true, nil
+	}
+	p := shard.OfName(firstAccountKey)
+	var founded bool
+	err := s.read(ctx, p, func(ctx context.Context, q querier) error {
+		return q.QueryRow(ctx, `SELECT EXISTS (SELECT FROM data.singletons WHERE partition = $1 AND key = $2)`,
+			p, firstAccountKey).Scan(&founded)
+	})
+	if err == nil && founded {
+		s.effects.firstTaken.Store(true)
+	}
+	return founded, err
+}
+
 // adminEffect makes a user an admin.
 type adminEffect struct {
 	User chat.UserID `json:"user"`
