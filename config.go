@@ -115,7 +115,7 @@ func loadConfig(file string, environ []string) (Config, string, error) {
 	}
 	hooks := viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(shardsFromText, mapstructure.StringToSliceHookFunc(",")))
 	if err := v.UnmarshalExact(&cfg, hooks); err != nil {
-		return cfg, file, usageError{fmt.Errorf("the configuration %s: %w", file, err)}
+		return cfg, file, usageError{fmt.Errorf("the configuration (%s and GORI_ variables): %w", file, err)}
 	}
 	if err := cfg.check(); err != nil {
 		return cfg, file, usageError{fmt.Errorf("the configuration: %w", err)}

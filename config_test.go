@@ -81,7 +81,7 @@ func TestWrongConfigurationsAreRefused(t *testing.T) {
 		"unknown inner key": {text: "log: {levl: info}", says: "levl"},
 		"unknown variable":  {env: "GORI_LSTEN=1", says: "GORI_LSTEN"},
 		"not YAML":          {text: "a: [", says: "read the configuration"},
-		"not a number":      {env: "GORI_LIMITS_GROUP_MEMBERS=many", says: "many"},
+		"not a number":      {env: "GORI_LIMITS_GROUP_MEMBERS=many", says: "limits.group_members"},
 		"listen":            {text: "listen: 8080", says: "listen must be"},
 		"signup":            {text: "signup: closed", says: "signup must be"},
 		"public url":        {text: "public_urls: [chat.example.com]", says: "public_urls"},
