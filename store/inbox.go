@@ -77,8 +77,8 @@ func (r *entryScan) entry() (chat.InboxEntry, error) {
 	return e, nil
 }
 
-// Inbox reads what changed after pos: one query on the user's home shard. From
-// pos 0 on, channels that were left are not told.
+// Inbox reads what changed after pos, channels that were left among it: one
+// round trip to the user's home shard.
 func (s *Store) Inbox(ctx context.Context, user chat.UserID, after chat.Pos, limit int) (chat.InboxPage, error) {
 	limit = min(max(limit, 1), 500)
 	home := shard.Of(user)
@@ -88,7 +88,7 @@ func (s *Store) Inbox(ctx context.Context, user chat.UserID, after chat.Pos, lim
 		b := &pgx.Batch{}
 		b.Queue(`SELECT inbox_pos FROM data.user_state WHERE partition = $1 AND user_id = $2`, home, user)
 		b.Queue(`SELECT `+entryColumns+` FROM data.inbox i
-			WHERE i.partition = $1 AND i.user_id = $2 AND i.pos > $3 AND (i.member OR $3 > 0)
+			WHERE i.partition = $1 AND i.user_id = $2 AND i.pos > $3
 			ORDER BY i.pos LIMIT $4`, home, user, after, limit+1)
 		res := q.SendBatch(ctx, b)
 		defer res.Close()

@@ -1,0 +1,31 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"gori/chat"
+	"gori/chat/chattest"
+)
+
+// The contract of chat's ports, on PostgreSQL; package chattest runs it in
+// memory.
+func TestContract(t *testing.T) {
+	w := newWorld(t, 3)
+	var n atomic.Int64
+	chattest.Suite(t, func(t *testing.T) chattest.System {
+		run := n.Add(1)
+		return chattest.System{Log: w, Directory: w, Roster: w, Inboxes: w, Invites: w, Contacts: w,
+			NewUser: func(t *testing.T, name string) chat.UserID {
+				t.Helper()
+				self, _, err := w.SignUp(context.Background(), chat.NewAccount{
+					LoginName: fmt.Sprintf("%s-%d", name, run), DisplayName: name, NoLogin: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return self.ID
+			}}
+	})
+}
