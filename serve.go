@@ -112,7 +112,7 @@ func (n *node) connect(cfg Config, l net.Listener, metrics *api.Metrics, logger 
 	s := n.store
 	var err error
 	n.chat, err = chat.NewService(chat.Deps{Log: s, Directory: s, Roster: s, Inboxes: s, Invites: s, People: s, Contacts: s,
-		Audit: s, Hub: n.hub, Node: cfg.Node.Name, Logger: logger})
+		Audit: s, Hub: n.hub, MemberLimit: cfg.Limits.GroupMembers, Node: cfg.Node.Name, Logger: logger})
 	if err != nil {
 		return err
 	}

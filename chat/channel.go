@@ -57,7 +57,7 @@ type GroupDraft struct {
 	Key     ClientMsgID
 	Name    string
 	Members []UserID // without the owner; people who blocked the owner are refused with CodeBlocked
-	Limit   int      // 0 means DefaultMemberLimit
+	Limit   int      // 0 means the service's, by default DefaultMemberLimit
 }
 
 // GovernKind says what a Governance does.

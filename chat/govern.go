@@ -27,7 +27,7 @@ func (svc *Service) CreateGroup(ctx context.Context, who Identity, d GroupDraft)
 		return Channel{}, Errorf(CodeBadID, "key is missing")
 	}
 	if d.Limit == 0 {
-		d.Limit = DefaultMemberLimit
+		d.Limit = svc.limit
 	}
 	if d.Limit < 2 || d.Limit > MaxMemberLimit {
 		return Channel{}, Errorf(CodeBadRequest, "a member limit is 2 to %d", MaxMemberLimit)

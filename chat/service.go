@@ -23,6 +23,8 @@ type Deps struct {
 	Audit      Auditor    // nil: not kept
 	Hub        *Hub
 
+	MemberLimit int // of a new group that asks for none; DefaultMemberLimit
+
 	Node   string           // this node's name, told in resumed
 	Now    func() time.Time // time.Now
 	Logger *slog.Logger     // slog.Default()
@@ -43,6 +45,7 @@ type Service struct {
 	attendance Attendance
 	audit      Auditor
 	hub        *Hub
+	limit      int // members of a new group that asks for none
 	node       string
 	now        func() time.Time
 	logger     *slog.Logger
@@ -67,7 +70,10 @@ func NewService(d Deps) (*Service, error) {
 	}
 	svc := &Service{log: d.Log, directory: d.Directory, roster: d.Roster, inboxes: d.Inboxes, invites: d.Invites,
 		people: d.People, contacts: d.Contacts, attendance: d.Attendance, audit: d.Audit, hub: d.Hub,
-		node: d.Node, now: d.Now, logger: d.Logger}
+		limit: d.MemberLimit, node: d.Node, now: d.Now, logger: d.Logger}
+	if svc.limit == 0 {
+		svc.limit = DefaultMemberLimit
+	}
 	if svc.now == nil {
 		svc.now = time.Now
 	}
