@@ -15,7 +15,7 @@ export default defineConfig({
   build: {
     target: "es2022",
     outDir: "dist",
-    emptyOutDir: false, // dist/.gitkeep stays, the Go side embeds the folder; the build script empties the rest
+    emptyOutDir: true, // public/.gitkeep comes back to dist, which the Go side embeds
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     sourcemap: false,
