@@ -152,6 +152,9 @@ func (l *Live) Drop() {
 	}
 }
 
+// Ready is closed after the first resume.
+func (l *Live) Ready() <-chan struct{} { return l.first }
+
 // Done is closed when the Live has ended; Err says why.
 func (l *Live) Done() <-chan struct{} { return l.done }
 

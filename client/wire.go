@@ -32,19 +32,26 @@ type wire struct {
 	aborted bool
 }
 
+// Discover asks where to connect now, for LiveOptions.Endpoint. It asks once: a
+// Live that is told to wait knows how long.
+func (c *Client) Discover(ctx context.Context) (endpoint string, err error) {
+	var found struct {
+		WS string `json:"ws"`
+	}
+	err = c.once(ctx, call{method: http.MethodGet, path: "/discover", out: &found}, nil)
+	return found.WS, err
+}
+
 // dial discovers the node and opens the socket there.
 func (l *Live) dial(ctx context.Context) (*wire, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialDeadline)
 	defer cancel()
 	path := l.opt.Endpoint
 	if path == "" {
-		var found struct {
-			WS string `json:"ws"`
-		}
-		if err := l.c.once(ctx, call{method: http.MethodGet, path: "/discover", out: &found}, nil); err != nil {
+		var err error
+		if path, err = l.c.Discover(ctx); err != nil {
 			return nil, err
 		}
-		path = found.WS
 	}
 	u := *l.c.base
 	u.Path += path

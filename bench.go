@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gori/bench"
+)
+
+// benchUsers is the file in the data folder that keeps the bench's people.
+const benchUsers = "bench-users.json"
+
+// benchFlags are what all workloads share.
+type benchFlags struct {
+	site    site
+	opt     bench.Options
+	seconds float64
+	warmup  float64
+	json    bool
+}
+
+func newBench() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure a running system with good clients",
+		Long: `Measures a running system from outside, with clients that go on through lost
+connections. It makes its own people and channels and leaves them there: measure
+a system made for it. CPU is told apart for the nodes, PostgreSQL and this
+program, when they are on this host. It fails if anything was lost, doubled or
+reordered.`,
+	}
+	c.AddCommand(
+		newWork("pairs", "Direct channels in which both people send", func(c *cobra.Command, f *benchFlags) {
+			c.Flags().IntVar(&f.opt.Pairs, "pairs", 200, "direct channels")
+			talkFlags(c, f)
+		}),
+		newWork("group", "One group in which members send to all", func(c *cobra.Command, f *benchFlags) {
+			c.Flags().IntVar(&f.opt.Members, "members", 100, "members of the group")
+			c.Flags().IntVar(&f.opt.Senders, "senders", 0, "members who send (default all)")
+			talkFlags(c, f)
+		}),
+		newWork("idle", "Connections that only beat: memory and CPU of the server", func(c *cobra.Command, f *benchFlags) {
+			c.Flags().IntVar(&f.opt.Conns, "conns", 1_000, "connections")
+		}),
+		newWork("connect", "Devices that connect, resume and leave, again and again", func(c *cobra.Command, f *benchFlags) {
+			c.Flags().IntVar(&f.opt.Conns, "conns", 32, "devices that do so at the same time")
+		}),
+	)
+	return c
+}
+
+func talkFlags(c *cobra.Command, f *benchFlags) {
+	c.Flags().IntVar(&f.opt.Window, "window", 1, "messages one sender has under way")
+	c.Flags().Float64Var(&f.opt.Rate, "rate", 0, "messages a second of all together (default as many as are acknowledged)")
+	c.Flags().IntVar(&f.opt.Size, "size", 100, "characters of a message")
+}
+
+func newWork(work, short string, flags func(*cobra.Command, *benchFlags)) *cobra.Command {
+	f := &benchFlags{}
+	c := &cobra.Command{Use: work, Short: short, Args: noArgs, RunE: func(c *cobra.Command, _ []string) error {
+		return f.run(c, work)
+	}}
+	f.site.flags(c)
+	c.Flags().Float64Var(&f.seconds, "seconds", 20, "how long to measure")
+	c.Flags().Float64Var(&f.warmup, "warmup", 2, "seconds before that")
+	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
+	c.Flags().StringVar(&f.opt.UsersFile, "users-file", "", "keep the people here for the next run (default in the data folder)")
+	flags(c, f)
+	return c
+}
+
+func (f *benchFlags) run(c *cobra.Command, work string) error {
+	o := f.opt
+	var err error
+	if o.URL, err = f.site.address(); err != nil {
+		return err
+	}
+	o.For = time.Duration(f.seconds * float64(time.Second))
+	o.Warmup = time.Duration(f.warmup * float64(time.Second))
+	o.Say = func(s string) { fmt.Fprintln(c.ErrOrStderr(), s) }
+	if dir, ok := f.site.folder(); ok {
+		if o.UsersFile == "" {
+			o.UsersFile = filepath.Join(dir, benchUsers)
+		}
+		o.Processes = func() bench.Processes { return processesOf(dir) }
+		// The bench must not become the admin of a system that has none yet.
+		if err := f.site.ensureAdmin(c.Context(), o.URL, o.Say); err != nil {
+			return err
+		}
+	}
+	r, err := bench.Run(c.Context(), work, o)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		err = r.WriteJSON(c.OutOrStdout())
+	} else {
+		err = r.WriteTable(c.OutOrStdout())
+	}
+	if err == nil && !r.Clean() {
+		err = fmt.Errorf("the figures do not count: %d lost, %d doubled, %d reordered", r.Lost, r.Doubled, r.Reordered)
+	}
+	return err
+}
+
+// processesOf are the processes of a gori up as they are now: a node that died
+// has another id.
+func processesOf(dir string) bench.Processes {
+	var p bench.Processes
+	r, err := findRunning(dir)
+	if err != nil {
+		return p
+	}
+	for _, n := range r.Nodes {
+		p.Server = append(p.Server, n.PID)
+	}
+	for _, s := range r.Shards {
+		p.Postgres = append(p.Postgres, s.PID)
+	}
+	return p
+}
+
+// site is how a tool finds the system it talks to: by address, or by the data
+// folder of a gori up on this host.
+type site struct {
+	url, data string
+}
+
+func (p *site) flags(c *cobra.Command) {
+	c.Flags().StringVar(&p.url, "url", "", "address of the system (default that of the gori up on --data)")
+	c.Flags().StringVar(&p.data, "data", "./data", "the data folder of a running gori up")
+}
+
+func (p *site) address() (string, error) {
+	if p.url != "" {
+		return p.url, nil
+	}
+	r, err := findRunning(p.data)
+	if err != nil {
+		return "", usageError{fmt.Errorf("%w, or give --url", err)}
+	}
+	return r.URL, nil
+}
+
+// folder is the data folder, if the system that runs there is the one meant.
+func (p *site) folder() (string, bool) {
+	r, err := findRunning(p.data)
+	if err != nil || p.url != "" && !sameHost(p.url, r.URL) {
+		return "", false
+	}
+	_, err = os.Stat(p.data)
+	return p.data, err == nil
+}

@@ -1,0 +1,146 @@
+package bench
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Processes are the process ids of a system on this host: of its nodes, and of
+// its PostgreSQL instances without their children.
+type Processes struct {
+	Server   []int
+	Postgres []int
+}
+
+// FindProcesses looks for running nodes and PostgreSQL instances by name.
+func FindProcesses() Processes {
+	var p Processes
+	dirs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
+	for _, dir := range dirs {
+		pid, _ := strconv.Atoi(filepath.Base(dir))
+		cmd, err := os.ReadFile(dir + "/cmdline")
+		if err != nil {
+			continue
+		}
+		argv := strings.Split(string(cmd), "\x00")
+		switch name := filepath.Base(argv[0]); {
+		case strings.HasPrefix(name, "gori") && len(argv) > 1 && argv[1] == "serve":
+			p.Server = append(p.Server, pid)
+		case name == "postgres" && len(argv) > 1 && argv[1] == "-D":
+			p.Postgres = append(p.Postgres, pid)
+		}
+	}
+	return p
+}
+
+// usage is CPU time and resident memory at one moment.
+type usage struct {
+	at                          time.Time
+	server, postgres, generator time.Duration
+	serverRSS                   int64
+}
+
+// tick is the unit of /proc/PID/stat; 100 a second on every Linux.
+const tick = 10 * time.Millisecond
+
+type procStat struct {
+	ppid          int
+	own, children time.Duration
+}
+
+var errNotStat = errors.New("bench: not a line of /proc/PID/stat")
+
+func parseStat(line []byte) (procStat, error) {
+	end := bytes.LastIndexByte(line, ')') // the name before may hold anything
+	if end < 0 {
+		return procStat{}, errNotStat
+	}
+	f := strings.Fields(string(line[end+1:]))
+	if len(f) < 15 {
+		return procStat{}, errNotStat
+	}
+	num := func(i int) time.Duration {
+		n, _ := strconv.ParseInt(f[i], 10, 64) // the kernel writes numbers
+		return time.Duration(n) * tick
+	}
+	ppid, _ := strconv.Atoi(f[1])
+	return procStat{ppid: ppid, own: num(11) + num(12), children: num(13) + num(14)}, nil
+}
+
+func stat(pid int) (procStat, bool) {
+	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return procStat{}, false
+	}
+	s, err := parseStat(line)
+	return s, err == nil
+}
+
+// measure reads the usage. Children of PostgreSQL that have ended are in their
+// parent's account; those that live are added.
+func measure(p Processes) usage {
+	u := usage{at: time.Now()}
+	for _, pid := range p.Server {
+		if s, ok := stat(pid); ok {
+			u.server += s.own
+		}
+		u.serverRSS += rss(pid)
+	}
+	parents := map[int]bool{}
+	for _, pid := range p.Postgres {
+		if s, ok := stat(pid); ok {
+			u.postgres += s.own + s.children
+			parents[pid] = true
+		}
+	}
+	if len(parents) > 0 {
+		dirs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
+		for _, dir := range dirs {
+			pid, _ := strconv.Atoi(filepath.Base(dir))
+			if s, ok := stat(pid); ok && parents[s.ppid] {
+				u.postgres += s.own
+			}
+		}
+	}
+	if s, ok := stat(os.Getpid()); ok {
+		u.generator = s.own
+	}
+	return u
+}
+
+func rss(pid int) int64 {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
+	if err != nil {
+		return 0
+	}
+	f := strings.Fields(string(b))
+	if len(f) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(f[1], 10, 64)
+	return pages * int64(os.Getpagesize())
+}
+
+// fill writes what was used between two moments into a result, for each of n
+// messages.
+func (r *Result) fill(from, to usage, n, deliveries int64) {
+	secs := to.at.Sub(from.at).Seconds()
+	per := func(a, b time.Duration) float64 {
+		if n == 0 {
+			return 0
+		}
+		return round(max(0, (b-a).Seconds()*1000/float64(n)), 4)
+	}
+	share := func(a, b time.Duration) float64 { return round(max(0, (b-a).Seconds()/secs), 3) }
+	r.Seconds = round(secs, 2)
+	r.CPUMSPerMsg = CPUPerMsg{per(from.server, to.server), per(from.postgres, to.postgres), per(from.generator, to.generator)}
+	r.CPUShare = CPUShare{share(from.server, to.server), share(from.postgres, to.postgres), share(from.generator, to.generator)}
+	if deliveries > 0 {
+		r.USPerDelivery = round(max(0, (to.server-from.server).Seconds()*1e6/float64(deliveries)), 2)
+	}
+}

@@ -1,0 +1,105 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"text/tabwriter"
+)
+
+// Result is what a workload measured. Fields that a workload does not measure
+// are 0.
+type Result struct {
+	Work           string    `json:"work"`
+	Pairs          int       `json:"pairs,omitempty"`
+	Members        int       `json:"members,omitempty"`
+	Conns          int       `json:"conns,omitempty"`
+	Seconds        float64   `json:"seconds"`
+	AckedPerS      float64   `json:"acked_per_s"`
+	DeliveredPerS  float64   `json:"delivered_per_s"`
+	AckMS          Quantiles `json:"ack_ms"`     // of connect: from dialling to resumed
+	DeliverMS      Quantiles `json:"deliver_ms"` // from sending to the receiver
+	CPUMSPerMsg    CPUPerMsg `json:"cpu_ms_per_msg"`
+	USPerDelivery  float64   `json:"us_per_delivery"` // CPU of the server alone
+	BytesPerConn   float64   `json:"bytes_per_conn"`  // resident memory of the server alone
+	ConnsPerS      float64   `json:"conns_per_s"`
+	Lost           int64     `json:"lost"`
+	Doubled        int64     `json:"doubled"`
+	Reordered      int64     `json:"reordered"`
+	Cores          int       `json:"cores"`
+	CPUShare       CPUShare  `json:"cpu_share"`   // of one core, while measuring
+	Reconnected    int64     `json:"reconnected"` // lost connections that clients mended
+	HistoryChecked int64     `json:"history_checked"`
+}
+
+// CPUPerMsg is CPU time for a message; for connect, for a connection.
+type CPUPerMsg struct {
+	Server    float64 `json:"server"`
+	Postgres  float64 `json:"postgres"`
+	Generator float64 `json:"generator"`
+}
+
+// CPUShare is how much of one core each part used.
+type CPUShare struct {
+	Server    float64 `json:"server"`
+	Postgres  float64 `json:"postgres"`
+	Generator float64 `json:"generator"`
+}
+
+// Clean tells whether the figures count.
+func (r Result) Clean() bool { return r.Lost == 0 && r.Doubled == 0 && r.Reordered == 0 }
+
+// WriteJSON writes the result on one line.
+func (r Result) WriteJSON(w io.Writer) error { return json.NewEncoder(w).Encode(r) }
+
+// WriteTable writes the result for people.
+func (r Result) WriteTable(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(t, "  %s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	size := fmt.Sprintf("%d connections", r.Conns)
+	switch {
+	case r.Pairs > 0:
+		size = fmt.Sprintf("%d pairs", r.Pairs)
+	case r.Members > 0:
+		size = fmt.Sprintf("%d members", r.Members)
+	}
+	fmt.Fprintf(t, "%s, %s, %.0f s, %d cores\n", r.Work, size, r.Seconds, r.Cores)
+	quant := func(name string, q Quantiles) {
+		if q != (Quantiles{}) {
+			row(name, "p50 %.2f ms   p99 %.2f ms   p99.9 %.2f ms", q.P50, q.P99, q.P999)
+		}
+	}
+	switch r.Work {
+	case "idle":
+		row("memory of a connection", "%.0f bytes of the server", r.BytesPerConn)
+		row("CPU while idle", "%.1f %% of a core, generator %.1f %%", 100*r.CPUShare.Server, 100*r.CPUShare.Generator)
+	case "connect":
+		row("resumed", "%.0f /s", r.ConnsPerS)
+		quant("dial to resumed", r.AckMS)
+		row("CPU of a connection", "server %.3f ms   PostgreSQL %.3f ms   generator %.3f ms", r.CPUMSPerMsg.Server, r.CPUMSPerMsg.Postgres, r.CPUMSPerMsg.Generator)
+	default:
+		row("stored and acknowledged", "%.0f /s", r.AckedPerS)
+		row("delivered", "%.0f /s", r.DeliveredPerS)
+		quant("send to ack", r.AckMS)
+		quant("send to delivery", r.DeliverMS)
+		row("CPU of a message", "server %.3f ms   PostgreSQL %.3f ms   generator %.3f ms", r.CPUMSPerMsg.Server, r.CPUMSPerMsg.Postgres, r.CPUMSPerMsg.Generator)
+		row("CPU of a delivery", "%.1f µs of the server", r.USPerDelivery)
+		row("lost, doubled, reordered", "%d, %d, %d   (%d messages compared with history)", r.Lost, r.Doubled, r.Reordered, r.HistoryChecked)
+	}
+	row("share of a core", "server %.2f   PostgreSQL %.2f   generator %.2f", r.CPUShare.Server, r.CPUShare.Postgres, r.CPUShare.Generator)
+	if r.Reconnected > 0 {
+		row("connections lost and mended", "%d", r.Reconnected)
+	}
+	return t.Flush()
+}
+
+func round(v float64, digits int) float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0
+	}
+	p := math.Pow10(digits)
+	return math.Round(v*p) / p
+}
