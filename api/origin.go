@@ -50,10 +50,15 @@ func (o origins) check(r *http.Request) (present, allowed bool) {
 	return true, len(values) == 1 && o[values[0]]
 }
 
-// webSockets lists the origins as WebSocket sources for the Content-Security-Policy.
+// webSockets lists the origins as WebSocket sources for the
+// Content-Security-Policy, which has no way to write an IPv6 address; there
+// 'self' must do.
 func (o origins) webSockets() []string {
 	var list []string
 	for origin := range o {
+		if strings.Contains(origin, "[") {
+			continue
+		}
 		list = append(list, "ws"+strings.TrimPrefix(origin, "http"))
 	}
 	return list

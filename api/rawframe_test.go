@@ -374,3 +374,12 @@ func TestAFrameSentWithTheHandshakeIsNotLost(t *testing.T) {
 		t.Errorf("op %d, %d bytes, %v", op, len(payload), err)
 	}
 }
+
+func readResponse(t testing.TB, what string, conn net.Conn) *http.Response {
+	t.Helper()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	return resp
+}
