@@ -1,0 +1,86 @@
+import { useEffect } from "preact/hooks";
+import { t } from "../../i18n/index";
+import { closeChannel, closeThread, openChannel, openThread } from "../../sync/commands";
+import { authEnd } from "../../state/me";
+import { ChannelPane } from "../channels/pane";
+import { Overlays, watchKeys } from "./overlays";
+import { Conversation } from "../conversation/conversation";
+import { PeoplePage } from "../people/page";
+import { SettingsPage } from "../settings/page";
+import { SidePane } from "../side/side-pane";
+import { Empty } from "../kit/empty";
+import { Announcer } from "./announcer";
+import { Banner } from "./banner";
+import { layoutOf } from "./layout";
+import { route, side } from "./route";
+import { isApple } from "./layout";
+
+/** The panes: conversations, the one that is open, and what belongs to it. */
+export function Shell() {
+  const at = route.value;
+  const layout = layoutOf();
+  useEffect(watchKeys, []);
+  useFollow();
+  const main = at.at !== "home";
+  const showMain = layout !== "narrow" || main;
+  const showList = layout !== "narrow" || !main || at.at === "people" || at.at === "settings";
+  return (
+    <div class={`shell ${layout}${side.value === undefined ? "" : " with-side"}`} data-ended={authEnd.value ?? undefined}>
+      <Banner />
+      <div class="panes">
+        {showList && <ChannelPane tabsOnly={layout === "narrow" && main} />}
+        {showMain && <main class="main-pane">{<Main />}</main>}
+        {at.at === "channel" && at.side !== undefined && <SidePane channel={at.id} side={at.side} />}
+      </div>
+      <Announcer />
+      <Overlays />
+    </div>
+  );
+}
+
+function Main() {
+  const at = route.value;
+  switch (at.at) {
+    case "channel":
+      return <Conversation key={at.id} id={at.id} />;
+    case "people":
+      return <PeoplePage />;
+    case "settings":
+      return <SettingsPage tab={at.tab} />;
+    default:
+      return <NoConversation />;
+  }
+}
+
+function NoConversation() {
+  const [before, after] = t("noConversationText").split("{key}");
+  return (
+    <Empty
+      title={t("noConversation")}
+      text={
+        <>
+          {before}
+          <kbd>{isApple ? "⌘ K" : "Ctrl K"}</kbd>
+          {after}
+        </>
+      }
+    />
+  );
+}
+
+/** Opens in the data what the address says is open. */
+function useFollow(): void {
+  const at = route.value;
+  const id = at.at === "channel" ? at.id : undefined;
+  const root = at.at === "channel" && at.side?.kind === "thread" ? at.side.root : undefined;
+  useEffect(() => {
+    if (id === undefined) return undefined;
+    openChannel(id);
+    return closeChannel;
+  }, [id]);
+  useEffect(() => {
+    if (id === undefined || root === undefined) return undefined;
+    openThread(root);
+    return closeThread;
+  }, [id, root]);
+}
