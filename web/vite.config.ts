@@ -20,7 +20,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     sourcemap: false,
   },
-  server: { proxy: { "/api": "http://localhost:8080", "/n": { target: "http://localhost:8080", ws: true } } },
+  server: { proxy: { "/api": "http://localhost:8080", "^/n/": { target: "http://localhost:8080", ws: true } } },
   test: {
     environment: "node",
     include: ["src/**/*.test.ts", "src/**/*.test.tsx"],
