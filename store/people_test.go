@@ -15,6 +15,7 @@ import (
 
 	"gori/chat"
 	"gori/shard"
+	"gori/store/storetest"
 )
 
 // world is a running Store on some shards, with a clock that tests may move and
@@ -22,6 +23,7 @@ import (
 type world struct {
 	*Store
 	t     testing.TB
+	dsns  []string
 	ahead atomic.Int64 // of the real time
 
 	mu      sync.Mutex
@@ -30,8 +32,14 @@ type world struct {
 
 func newWorld(t testing.TB, shards int, edit ...func(*Config)) *world {
 	t.Helper()
-	w := &world{t: t}
-	w.Store = openRing(t, shards, append([]func(*Config){func(c *Config) {
+	return newWorldOn(t, storetest.DSNs(t, shards), edit...)
+}
+
+// newWorldOn is another node on the same shards.
+func newWorldOn(t testing.TB, dsns []string, edit ...func(*Config)) *world {
+	t.Helper()
+	w := &world{t: t, dsns: dsns}
+	w.Store = openOn(t, dsns, append([]func(*Config){func(c *Config) {
 		c.Clock = func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
 		c.OnInbox = func(n []chat.InboxNotice) {
 			w.mu.Lock()

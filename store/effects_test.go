@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"gori/chat"
+	"gori/shard"
+)
+
+func (w *world) owed() (effects, attempts int) {
+	w.t.Helper()
+	for _, sh := range w.shards {
+		var n, tries int
+		if err := sh.pool.QueryRow(context.Background(), `SELECT count(*), coalesce(sum(attempts), 0) FROM data.effects`).Scan(&n, &tries); err != nil {
+			w.t.Fatal(err)
+		}
+		effects, attempts = effects+n, attempts+tries
+	}
+	return effects, attempts
+}
+
+// leave writes an effect as a node does that dies right after its commit.
+func (w *world) leave(p shard.Partition, d debt) {
+	w.t.Helper()
+	err := w.write(context.Background(), p, func(ctx context.Context, tx pgx.Tx) error {
+		var owed []effect
+		return w.owe(ctx, tx, p, &owed, d)
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestWhatADeadNodeLeftIsSwept(t *testing.T) {
+	w := newWorld(t, 2, func(c *Config) { c.SweepEvery = 10 * time.Millisecond })
+	ids := w.people(3)
+	id := w.group(ids[0], ids[1:]...)
+	w.quiet()
+	w.leave(shard.Of(ids[1]), friendEffect{User: ids[0], Other: ids[1], Register: register{Wants: wantsFriend, Version: 1}})
+	w.leave(shard.Of(ids[1]), readMarkEffect{Channel: id, User: ids[1], Seq: 1})
+	w.leave(shard.Of(id), leftEffect{Channel: id, Version: 9, Seq: 1, Users: ids[2:]})
+	_ = nap(t.Context(), 50*time.Millisecond)
+	if n, tries := w.owed(); n != 3 || tries != 0 {
+		t.Fatalf("%d effects and %d tries before they are stale", n, tries)
+	}
+	w.ahead.Add(int64(effectStale + time.Second))
+	w.quiet()
+	if st := w.friendState(ids[0], ids[1]); st != chat.FriendReceived {
+		t.Errorf("the request did not arrive: %q", st)
+	}
+	if _, ok := w.entry(ids[2], id); ok {
+		t.Error("the removal did not arrive")
+	}
+}
+
+// An effect that cannot be applied is tried again, ever more rarely.
+func TestEffectsBackOff(t *testing.T) {
+	w := newWorld(t, 1, func(c *Config) { c.SweepEvery = 10 * time.Millisecond })
+	u := w.person("ann")
+	// It names users that do not exist, which a muzzle cannot deal with once it finds their channel.
+	if err := w.makeDirect(t.Context(), chat.DirectID(u, 77, 0), u, 77); err != nil {
+		t.Fatal(err)
+	}
+	var last time.Time
+	for want := 1; want <= 3; want++ {
+		eventually(t, "another try", func() bool {
+			w.ahead.Add(int64(time.Second))
+			_, tries := w.owed()
+			return tries >= want
+		})
+		var next time.Time
+		if err := w.shards[0].pool.QueryRow(t.Context(), `SELECT next_at FROM data.effects`).Scan(&next); err != nil {
+			t.Fatal(err)
+		}
+		if !next.After(last) || !next.After(w.now().Add(time.Second)) {
+			t.Fatalf("the next try is at %v, now is %v", next, w.now())
+		}
+		last = next
+	}
+}
+
+// Several nodes sweep the same effects, which come in any order.
+func TestEffectsOfManyNodes(t *testing.T) {
+	w := newWorld(t, 2, func(c *Config) { c.SweepEvery = 5 * time.Millisecond })
+	other := newWorldOn(t, w.dsns, func(c *Config) { c.SweepEvery = 5 * time.Millisecond })
+	ids := w.people(8)
+	for _, a := range ids[1:] {
+		for v := range int64(5) {
+			w.leave(shard.Of(a), friendEffect{User: ids[0], Other: a, Register: register{Wants: int16(v % 2), Version: v + 1}})
+		}
+	}
+	w.ahead.Add(int64(time.Minute))
+	other.ahead.Add(int64(time.Minute))
+	w.quiet()
+	if n := len(sure(w.Friends(t.Context(), ids[0]))); n != 0 { // version 5 wants nothing
+		t.Fatalf("%d friends after the last word", n)
+	}
+}
