@@ -66,6 +66,7 @@ type Hub struct {
 	viewers [hubShards]viewerShard
 	notices noticeBoard
 	gone    goneLogins
+	workers workers
 
 	// atomics
 	nextID    atomic.Uint64
@@ -174,7 +175,9 @@ func (h *Hub) remove(s *Session) {
 		return
 	}
 	delete(sh.byID, s.id)
-	h.sessions.Add(-1)
+	if h.sessions.Add(-1) == 0 {
+		h.workers.stop()
+	}
 	u := sh.users[s.who.User]
 	for i, other := range u.sessions {
 		if other == s {

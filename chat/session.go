@@ -101,7 +101,7 @@ func (s *Session) readLoop() {
 			return
 		}
 		s.heard.Store(s.svc.now().UnixMilli())
-		if !s.pace() || !s.handle(data) {
+		if !s.pace() || !s.hub.workers.handle(s, data) {
 			return
 		}
 	}
