@@ -30,6 +30,7 @@ type Result struct {
 	Cores          int       `json:"cores"`
 	CPUShare       CPUShare  `json:"cpu_share"`   // of one core, while measuring
 	Reconnected    int64     `json:"reconnected"` // lost connections that clients mended
+	Fetched        int64     `json:"fetched"`     // deliveries that came by history instead of live
 	HistoryChecked int64     `json:"history_checked"`
 }
 
@@ -92,6 +93,9 @@ func (r Result) WriteTable(w io.Writer) error {
 	row("share of a core", "server %.2f   PostgreSQL %.2f   generator %.2f", r.CPUShare.Server, r.CPUShare.Postgres, r.CPUShare.Generator)
 	if r.Reconnected > 0 {
 		row("connections lost and mended", "%d", r.Reconnected)
+	}
+	if r.Fetched > 0 {
+		row("fetched from history", "%d deliveries", r.Fetched)
 	}
 	return t.Flush()
 }

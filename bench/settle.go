@@ -48,6 +48,7 @@ func (t *talk) drain(ctx context.Context) error {
 func (t *talk) settle(ctx context.Context, r *Result) error {
 	for _, m := range t.members {
 		r.Reconnected += m.live.Connects() - 1
+		r.Fetched += m.live.Fetched()
 	}
 	t.close()
 	var seen faults

@@ -93,6 +93,7 @@ type Live struct {
 	firstOnce sync.Once
 	wire      atomic.Pointer[wire] // the connection, nil between two
 	connects  atomic.Int64
+	fetched   atomic.Int64
 	closing   atomic.Bool
 
 	catchers sync.WaitGroup
@@ -171,6 +172,10 @@ func (l *Live) Err() error {
 
 // Connects counts resumes.
 func (l *Live) Connects() int64 { return l.connects.Load() }
+
+// Fetched counts messages that came by history, because their live frames did
+// not come, or not in order.
+func (l *Live) Fetched() int64 { return l.fetched.Load() }
 
 // Cursors is how far this device has each channel, and the inbox position, for
 // the next Connect.

@@ -39,10 +39,12 @@ func (r *receiver) message(o object) error {
 		}
 		return r.release(f)
 	}
-	if len(f.kept) < maxKept {
-		f.kept = append(f.kept, keptMessage{d, append([]byte(nil), raw...)})
+	if len(f.kept) == maxKept {
+		r.fetch(d.Channel, f)
+		return nil
 	}
-	r.fetch(d.Channel, f)
+	f.kept = append(f.kept, keptMessage{d, append([]byte(nil), raw...)})
+	r.ahead(d.Channel, f, d.Seq, 0)
 	return nil
 }
 
@@ -244,6 +246,7 @@ func (r *receiver) applyPage(id ChannelID, page Page) error {
 			return fmt.Errorf("client: channel %s: history goes from %d to %d", id, f.Seq, m.Seq)
 		}
 		f.Seq = m.Seq
+		r.l.fetched.Add(1)
 		r.giveMessage(m)
 	}
 	if err := r.release(f); err != nil {

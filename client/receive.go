@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// noticeWait is how long a message may come after the inbox entry that counts
-// it before it is fetched.
+// noticeWait is how long a message may come after one that follows it, or after
+// the inbox entry that counts it, before it is fetched.
 const noticeWait = 500 * time.Millisecond
 
 // receiver puts the messages of each channel in order. Everything in it, and
@@ -24,10 +24,10 @@ type receiver struct {
 	resumed  bool // once at least
 	pos      Pos
 	channels map[ChannelID]*inflow
-	noticed  map[ChannelID]struct{} // ahead by an inbox entry
-	timer    *time.Timer            // looks at noticed
-	behind   []ChannelID            // to be fetched
-	catching int                    // workers that fetch
+	noticed  map[ChannelID]Cursor // channels with something missing, and how far they were then
+	timer    *time.Timer          // looks at noticed
+	behind   []ChannelID          // to be fetched
+	catching int                  // workers that fetch
 }
 
 // inflow is what a device has of one channel.
@@ -46,7 +46,7 @@ type keptMessage struct {
 	raw []byte
 }
 
-const maxKept = 64 // live messages kept while a gap is filled; more are fetched
+const maxKept = 256 // live messages kept while a gap is filled; more are fetched
 
 func (r *receiver) init(l *Live, ctx context.Context) {
 	r.l, r.ctx, r.pos = l, ctx, l.opt.Pos
@@ -295,7 +295,10 @@ func (r *receiver) ahead(id ChannelID, f *inflow, seq Seq, change Change) {
 		return
 	}
 	if r.noticed == nil {
-		r.noticed = map[ChannelID]struct{}{}
+		r.noticed = map[ChannelID]Cursor{}
+	}
+	if _, already := r.noticed[id]; already {
+		return
 	}
 	if len(r.noticed) == 0 {
 		if r.timer == nil {
@@ -304,7 +307,7 @@ func (r *receiver) ahead(id ChannelID, f *inflow, seq Seq, change Change) {
 			r.timer.Reset(noticeWait)
 		}
 	}
-	r.noticed[id] = struct{}{}
+	r.noticed[id] = f.Cursor
 }
 
 // lacks tells whether something is known to exist that the device has not.
@@ -312,13 +315,21 @@ func (r *receiver) lacks(f *inflow) bool {
 	return f.Seq < f.target || r.l.opt.Change != nil && f.Change < f.change
 }
 
+// lookAtNoticed fetches what has not moved since it was noticed; what moves is
+// looked at again.
 func (r *receiver) lookAtNoticed() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for id := range r.noticed {
-		delete(r.noticed, id)
-		if f := r.channels[id]; f != nil && r.lacks(f) {
+	noticed := r.noticed
+	r.noticed = nil
+	for id, then := range noticed {
+		f := r.channels[id]
+		switch {
+		case f == nil || !r.lacks(f):
+		case f.Seq < f.target && f.Seq == then.Seq, f.Change < f.change && f.Change == then.Change:
 			r.fetch(id, f)
+		default:
+			r.ahead(id, f, f.target, f.change)
 		}
 	}
 }
