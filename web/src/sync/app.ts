@@ -43,6 +43,7 @@ export class App {
   private readonly api: Api;
   private session: Session | null = null;
   private lastOrder = 0;
+  private leaving = false;
 
   constructor(p: AppParts) {
     this.p = p;
@@ -192,20 +193,25 @@ export class App {
   }
 
   private async logout(): Promise<void> {
-    const session = this.session;
-    if (!session) return;
-    await this.api.logout().catch((err: unknown) => {
-      // A login that is gone already is as good as ended; offline it would go on living, so that is told.
-      if (err instanceof Refused && err.problem.retry) throw err;
-    });
-    await this.ended("logout", false);
+    if (!this.session || this.leaving) return;
+    this.leaving = true; // the server closes the socket as revoked before it answers
+    try {
+      await this.api.logout().catch((err: unknown) => {
+        // A login that is gone already is as good as ended; offline it would go on living, so that is told.
+        if (err instanceof Refused && err.problem.retry) throw err;
+      });
+      this.leaving = false;
+      await this.ended("logout", false);
+    } finally {
+      this.leaving = false;
+    }
   }
 
   /** The login is gone. What the device kept of the account goes too; words not sent stay for the next login unless the
    *  person logged out. */
   private async ended(why: "logout" | AuthEnd, told: boolean): Promise<void> {
     const session = this.session;
-    if (!session) return;
+    if (!session || (this.leaving && !told)) return;
     this.session = null;
     if (!told) session.tellOthers(why === "outdated" ? "revoked" : why);
     this.p.memory.set(null);

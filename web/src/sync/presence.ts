@@ -7,7 +7,7 @@ import type { Core } from "./core";
 /** A tab that has not spoken for this long is taken for closed. */
 const TAB_MS = 25_000;
 const HERE_MS = 10_000;
-const TYPING_MS = 3_000;
+const TYPING_MS = 3_100;
 
 interface Tab {
   readonly active: boolean;
@@ -22,6 +22,7 @@ export class Presence {
   private channel: ChannelID | null = null;
   private told: ChannelID | "0" = "0";
   private lastTyping = { key: "", at: 0 };
+  private typingAgain: (() => void) | null = null;
   private cancel: () => void = () => {};
   private onActive: () => void = () => {};
 
@@ -77,20 +78,28 @@ export class Presence {
     this.tellOpen(this.channel ?? [...this.tabs.values()].find((t) => t.channel)?.channel ?? null);
   }
 
+  /** Told at most once in 3 s, as the server passes on no more; typing that goes on is told again after that. */
   typing(channel: ChannelID, thread: Seq): void {
     const key = `${channel}/${thread}`;
-    const now = this.core.clock.now();
-    if (this.lastTyping.key === key && now - this.lastTyping.at < TYPING_MS) return;
-    this.lastTyping = { key, at: now };
+    const wait = this.lastTyping.key === key ? this.lastTyping.at + TYPING_MS - this.core.clock.now() : 0;
+    if (wait <= 0) this.tellTyping(key, channel, thread);
+    else this.typingAgain ??= this.core.clock.after(wait, () => this.tellTyping(key, channel, thread));
+  }
+
+  /** What was typed has been sent. */
+  sent(): void {
+    this.typingAgain?.();
+    this.typingAgain = null;
+  }
+
+  private tellTyping(key: string, channel: ChannelID, thread: Seq): void {
+    this.sent();
+    this.lastTyping = { key, at: this.core.clock.now() };
     this.core.toSocket({ op: "typing", channel, ...(thread ? { thread } : {}) });
   }
 
-  /** After sending, the next keystroke tells at once again. */
-  sent(): void {
-    this.lastTyping = { key: "", at: 0 };
-  }
-
   stop(): void {
+    this.sent();
     this.cancel();
   }
 

@@ -1,0 +1,94 @@
+// The browser client against a real system, in Debian's Chromium: `npm run e2e [part of a test's name]`.
+// CHROMIUM and GORI_BIN say where the programs are.
+import { readdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { Person } from "./person.mjs";
+import { startServer } from "./server.mjs";
+
+const LIMIT_MS = 40_000;
+const only = process.argv[2] ?? "";
+const here = fileURLToPath(new URL(".", import.meta.url));
+
+async function load() {
+  const tests = [];
+  for (const file of (await readdir(`${here}tests`)).sort()) {
+    if (!file.endsWith(".mjs")) continue;
+    const m = await import(`./tests/${file}`);
+    for (const [name, run] of Object.entries(m.tests)) if (`${file} ${name}`.includes(only)) tests.push({ name, run });
+  }
+  return tests;
+}
+
+let made = 0;
+
+/** What a test gets: people with browsers of their own, thrown away afterwards. */
+function worldOf(browser, url) {
+  const people = [];
+  const world = {
+    url, browser, people, shots: `${here}../test-results`,
+    async browserFor(name, login, options = {}) {
+      const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1280, height: 800 }, ...options });
+      const p = new Person(world, name, login, context);
+      people.push(p);
+      return p;
+    },
+    async person(name, options) {
+      const p = await world.browserFor(name, `p${process.pid}.${++made}`, options);
+      return p.signUp();
+    },
+    /** The same account in another browser: another device. */
+    async device(person, options) {
+      const p = await world.browserFor(`${person.name}'s other device`, person.login, options);
+      return p.logIn();
+    },
+  };
+  return world;
+}
+
+async function runOne(browser, url, test) {
+  const world = worldOf(browser, url);
+  const begun = Date.now();
+  let timer;
+  const limit = new Promise((_, fail) => {
+    timer = setTimeout(() => fail(new Error(`took more than ${LIMIT_MS / 1000} s`)), LIMIT_MS);
+  });
+  let error;
+  try {
+    await Promise.race([test.run(world), limit]);
+    const faults = world.people.flatMap((p) => p.faults);
+    if (faults.length > 0) throw new Error(`the page complained:\n  ${faults.slice(0, 5).join("\n  ")}`);
+  } catch (err) {
+    error = err;
+    for (const [i, p] of world.people.entries()) {
+      if (p.page) await p.shot(`failed-${test.name.replace(/\W+/g, "-")}-${i}`).catch(() => {});
+    }
+  }
+  clearTimeout(timer);
+  for (const p of world.people) await p.context.close().catch(() => {});
+  const s = ((Date.now() - begun) / 1000).toFixed(1);
+  console.log(`${error ? "FAIL" : "  ok"}  ${test.name} (${s} s)`);
+  if (error) console.log(`      ${String(error.stack ?? error).split("\n").slice(0, 14).join("\n      ")}`);
+  return !error;
+}
+
+const begun = Date.now();
+const tests = await load();
+const server = await startServer();
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+  ],
+});
+let failed = 0;
+try {
+  for (const t of tests) if (!(await runOne(browser, server.url, t))) failed++;
+} finally {
+  await browser.close();
+  if (failed > 0 && process.env.E2E_LOG) console.log(server.output());
+  await server.stop();
+}
+console.log(`e2e: ${tests.length - failed} of ${tests.length} passed in ${((Date.now() - begun) / 1000).toFixed(0)} s`);
+process.exit(failed > 0 || tests.length === 0 ? 1 : 0);

@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+
+const waits = (person, text, page) => person.waiting(text, page).first().waitFor();
+
+export const tests = {
+  async "offline: messages wait and are sent in order when the network is back"(world) {
+    const [a, b] = await Promise.all([world.person("Ada"), world.person("Bora")]);
+    const id = await a.direct(b);
+    await a.open(id);
+    await b.open(id);
+    await a.say("before");
+    await b.sees("before");
+    await a.context.setOffline(true);
+    for (const text of ["first", "second", "third"]) await a.say(text);
+    await waits(a, "third");
+    await b.say("meanwhile");
+    await b.sees("meanwhile");
+    assert.equal(await b.message("first").count(), 0);
+    await a.context.setOffline(false);
+    for (const p of [a, b]) for (const text of ["first", "second", "third", "meanwhile"]) await p.sees(text);
+    await a.waiting("").first().waitFor({ state: "detached" });
+    const own = (await a.texts()).filter((t) => ["first", "second", "third"].includes(t.trim())).map((t) => t.trim());
+    assert.deepEqual(own, ["first", "second", "third"]);
+    assert.deepEqual(await a.texts(), await b.texts());
+  },
+
+  async "a reload keeps what waits; the cache is there without a network"(world) {
+    const [a, b] = await Promise.all([world.person("Ada"), world.person("Bora")]);
+    const id = await a.direct(b);
+    await a.open(id);
+    await b.open(id);
+    await a.say("kept");
+    await a.sees("kept");
+    // The page itself must load while the API is away, so the API alone is cut.
+    await a.context.route(/\/api\/v1\//, (r) => r.abort());
+    await a.context.setOffline(true);
+    await a.say("waits through a reload");
+    await waits(a, "waits through a reload");
+    await a.context.setOffline(false);
+    await a.page.reload();
+    await a.sees("kept");
+    await waits(a, "waits through a reload");
+    await a.context.unroute(/\/api\/v1\//);
+    await b.sees("waits through a reload");
+    await a.sees("waits through a reload");
+    assert.equal(await b.message("waits through a reload").count(), 1);
+  },
+
+  async "two devices of one person converge"(world) {
+    const [a, b] = await Promise.all([world.person("Ada"), world.person("Bora")]);
+    const id = await a.direct(b);
+    const phone = await world.device(a);
+    await a.open(id);
+    await a.say("from the desk");
+    await phone.open(id);
+    await phone.sees("from the desk");
+    await phone.say("from the phone");
+    await a.sees("from the phone");
+    await phone.page.goto(`${world.url}/`);
+    await b.open(id);
+    await b.say("to both");
+    await a.sees("to both");
+    // Read on one device: the badge is gone on the other.
+    await phone.channelRow("Bora").getByText("to both").waitFor();
+    await phone.channelRow("Bora").locator(".badge").waitFor({ state: "detached" });
+    await phone.context.setOffline(true);
+    for (let i = 0; i < 5; i++) await b.say(`missed ${i}`);
+    await a.sees("missed 4");
+    await phone.context.setOffline(false);
+    await phone.open(id);
+    await phone.sees("missed 4");
+    assert.deepEqual(await phone.texts(), await a.texts());
+  },
+
+  async "two tabs share one socket; when the one that leads closes, the other takes over"(world) {
+    const [a, b] = await Promise.all([world.person("Ada"), world.person("Bora")]);
+    const id = await a.direct(b);
+    const sockets = new Map();
+    const watch = (page) => page.on("websocket", (ws) => {
+      sockets.set(ws, page);
+      ws.on("close", () => sockets.delete(ws));
+    });
+    const first = a.page;
+    watch(first);
+    await a.open(id, first);
+    await b.open(id);
+    const second = await a.context.newPage();
+    second.setDefaultTimeout(12_000);
+    watch(second);
+    await a.open(id, second);
+    await a.say("through the other tab's socket", second);
+    await b.sees("through the other tab's socket");
+    await a.sees("through the other tab's socket", first);
+    assert.deepEqual([...sockets.values()], [first], "one socket, in the first tab");
+    await first.close();
+    await b.say("still there?");
+    await a.sees("still there?", second);
+    await a.say("yes", second);
+    await b.sees("yes");
+    a.page = second;
+  },
+
+  async "a long history: scrolling up loads older messages, nothing is missing"(world) {
+    const [a, b] = await Promise.all([world.person("Ada"), world.person("Bora")]);
+    const id = await a.direct(b);
+    for (let i = 1; i <= 150; i++) {
+      await a.context.request.fetch(`${world.url}/api/v1/channels/${id}/messages`, {
+        method: "POST", headers: { Origin: world.url, "Idempotency-Key": crypto.randomUUID() }, data: { body: `line ${i} of many` },
+      });
+    }
+    await a.open(id);
+    await a.sees("line 150 of many");
+    await a.page.locator("article.row").last().hover();
+    for (let i = 0; i < 60 && (await a.message("line 1 of many").count()) === 0; i++) {
+      await a.page.mouse.wheel(0, -1500);
+      await a.page.waitForTimeout(60);
+    }
+    await a.sees("line 1 of many");
+  },
+
+  async "a login revoked elsewhere ends here, and takes the cache with it"(world) {
+    const a = await world.person("Ada");
+    const other = await world.device(a);
+    await other.page.locator(".composer, .channel-list, nav").first().waitFor();
+    await a.call("POST", "/logins/revoke_others", {});
+    await other.page.getByLabel("Login name").waitFor();
+    const left = await other.page.evaluate(async () => {
+      const name = (await indexedDB.databases())[0]?.name;
+      if (!name) return 0;
+      const db = await new Promise((done, fail) => {
+        const r = indexedDB.open(name);
+        r.onsuccess = () => done(r.result);
+        r.onerror = () => fail(r.error);
+      });
+      const stores = ["messages", "entries", "people", "meta"];
+      const t = db.transaction(stores);
+      const counts = await Promise.all(stores.map((s) => new Promise((done) => (t.objectStore(s).count().onsuccess = (e) => done(e.target.result)))));
+      db.close();
+      return counts.reduce((x, y) => x + y, 0);
+    });
+    assert.equal(left, 0);
+  },
+};

@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+
+// The page allows no scripts from elsewhere, so axe is run as the debugger would, not injected into it.
+const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+async function serious(page) {
+  const { readFile } = await import("node:fs/promises");
+  const cdp = await page.context().newCDPSession(page);
+  const run = async (expression) => {
+    const { result, exceptionDetails } = await cdp.send("Runtime.evaluate", { expression, awaitPromise: true, returnByValue: true });
+    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    return result.value;
+  };
+  await run(`if (!window.axe) { ${await readFile(axe, "utf8")} }; 1`);
+  const found = await run(
+    `axe.run(document, { resultTypes: ["violations"] }).then((r) => r.violations.filter((v) => v.impact === "serious" || v.impact === "critical")
+      .map((v) => v.id + ": " + v.nodes.slice(0, 3).map((n) => n.target.join(" ") + " — " + (n.any[0]?.message ?? n.all[0]?.message ?? n.none[0]?.message ?? "")).join(" | ")))`,
+  );
+  await cdp.detach();
+  return found;
+}
+
+async function furnished(world, options) {
+  const [a, b] = await Promise.all([world.person("김하늘", options), world.person("Bora Lee")]);
+  await a.befriend(b);
+  const id = await a.group("제품 팀", [b]);
+  await b.open(id);
+  await b.say("다들 내일 회의 몇 시에 볼까요?");
+  await b.say("**10시** 어때요? `gori up` https://example.org");
+  await b.sees("10시");
+  await a.open(id);
+  await a.composer().fill("좋아요 👍");
+  await a.page.getByRole("button", { name: /^(Send|보내기)$/ }).click(); // on touch Enter is a new line
+  await a.sees("좋아요");
+  return { a, b, id };
+}
+
+const views = (id) => ["/", `/c/${id}`, `/c/${id}/members`, `/c/${id}/info`, "/people", "/settings/profile", "/settings/appearance", "/settings/sessions"];
+
+async function sweep(world, options) {
+  const { a, id } = await furnished(world, options);
+  const all = [];
+  for (const path of views(id)) {
+    await a.page.goto(world.url + path);
+    await a.page.waitForTimeout(500);
+    const found = await serious(a.page);
+    all.push(...found.map((f) => `${path} ${f}`));
+  }
+  assert.deepEqual(all, []);
+}
+
+export const tests = {
+  async "axe finds nothing serious: English, light"(world) {
+    await sweep(world, { locale: "en-GB", colorScheme: "light" });
+  },
+  async "axe finds nothing serious: Korean, dark"(world) {
+    await sweep(world, { locale: "ko-KR", colorScheme: "dark" });
+  },
+  async "axe finds nothing serious: the door, in both languages and themes"(world) {
+    for (const [locale, colorScheme] of [["en-GB", "light"], ["ko-KR", "dark"], ["ko-KR", "light"], ["en-GB", "dark"]]) {
+      const p = await world.browserFor("Nobody", "nobody", { locale, colorScheme });
+      const page = await p.tab();
+      await page.locator("form input").first().waitFor();
+      assert.deepEqual(await serious(page), []);
+    }
+  },
+  async "phone width: list, conversation, back; nothing is wider than the screen"(world) {
+    const { a, id } = await furnished(world, { locale: "ko-KR", viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+    for (const path of views(id)) {
+      await a.page.goto(world.url + path);
+      await a.page.waitForTimeout(300);
+      const over = await a.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      assert.ok(over <= 0, `${path} is ${over}px too wide`);
+    }
+    await a.page.goto(`${world.url}/`);
+    await a.channelRow("제품 팀").click();
+    await a.composer().waitFor();
+    await a.sees("좋아요");
+    await a.page.goBack();
+    await a.channelRow("제품 팀").waitFor();
+  },
+  async "the page keeps its own policy: no inline script or style, no HTML from strings"(world) {
+    const r = await fetch(`${world.url}/`);
+    const policy = r.headers.get("content-security-policy") ?? "";
+    for (const part of ["script-src 'self'", "style-src 'self'", "require-trusted-types-for 'script'"]) assert.ok(policy.includes(part), `${part} is missing in: ${policy}`);
+    assert.ok(!policy.includes("unsafe"), policy);
+    const html = await r.text();
+    assert.ok(!/<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=/i.test(html), html);
+  },
+};
