@@ -7,7 +7,7 @@ package store
 // A thread's followers are the root's author, whoever replies and whoever is
 // mentioned there; since_count keeps what was said before from being unread.
 const sqlAppendFull = `WITH d AS MATERIALIZED (
-	SELECT d.*, c.last_seq, c.last_count, greatest(c.last_at, now()) AS at,
+	SELECT d.*, c.ctid AS tid, c.last_seq, c.last_count, greatest(c.last_at, now()) AS at,
 		x.seq AS old_seq, x.count AS old_count, x.thread_count AS old_thread_count, x.created_at AS old_at,
 		r.sender_id AS root_sender, r.kind AS root_kind, coalesce(t.count, 0) AS thread_base,
 		CASE WHEN x.seq IS NOT NULL THEN CASE WHEN x.digest = d.digest THEN 1 ELSE 2 END
@@ -19,11 +19,16 @@ const sqlAppendFull = `WITH d AS MATERIALIZED (
 	FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::uuid[], $5::bigint[], $6::text[], $7::bigint[], $8::text[],
 			$9::bool[], $10::timestamptz[], $11::bigint[], $12::bigint[], $13::bigint[])
 		WITH ORDINALITY AS d(p, ch, sender, cid, digest, body, reply, mentions, mall, orig, grp, thread, rdraft, i)
-	LEFT JOIN data.channels c ON c.partition = d.p AND c.channel_id = d.ch
-	LEFT JOIN data.members m ON m.partition = d.p AND m.channel_id = d.ch AND m.user_id = d.sender
-	LEFT JOIN data.messages x ON x.partition = d.p AND x.channel_id = d.ch AND x.sender_id = d.sender AND x.client_msg_id = d.cid
-	LEFT JOIN data.messages r ON d.thread > 0 AND r.partition = d.p AND r.channel_id = d.ch AND r.seq = d.thread
-	LEFT JOIN data.threads t ON d.thread > 0 AND t.partition = d.p AND t.channel_id = d.ch AND t.root_seq = d.thread
+	LEFT JOIN LATERAL (SELECT c.ctid, c.last_seq, c.last_count, c.last_at FROM data.channels c
+		WHERE c.partition = d.p AND c.channel_id = d.ch LIMIT 1) c ON true
+	LEFT JOIN LATERAL (SELECT m.user_id, m.muzzled FROM data.members m
+		WHERE m.partition = d.p AND m.channel_id = d.ch AND m.user_id = d.sender LIMIT 1) m ON true
+	LEFT JOIN LATERAL (SELECT x.seq, x.count, x.thread_count, x.created_at, x.digest FROM data.messages x
+		WHERE x.client_msg_id = d.cid AND x.sender_id = d.sender AND x.channel_id = d.ch LIMIT 1) x ON true
+	LEFT JOIN LATERAL (SELECT r.seq, r.thread, r.sender_id, r.kind FROM data.messages r
+		WHERE d.thread > 0 AND r.partition = d.p AND r.channel_id = d.ch AND r.seq = d.thread LIMIT 1) r ON true
+	LEFT JOIN LATERAL (SELECT t.count FROM data.threads t
+		WHERE d.thread > 0 AND t.partition = d.p AND t.channel_id = d.ch AND t.root_seq = d.thread LIMIT 1) t ON true
 ), g AS MATERIALIZED (
 	SELECT d.*, verdict = 0 AND bool_and(verdict <= 1) OVER (PARTITION BY grp) AS fresh FROM d
 ), k AS MATERIALIZED (
@@ -41,8 +46,8 @@ const sqlAppendFull = `WITH d AS MATERIALIZED (
 	FROM k WHERE fresh
 ), up AS (
 	UPDATE data.channels c SET last_seq = s.seq, last_count = s.n, last_at = s.at
-	FROM (SELECT p, ch, max(new_seq) AS seq, max(new_count) AS n, max(at) AS at FROM k WHERE fresh GROUP BY p, ch) s
-	WHERE c.partition = s.p AND c.channel_id = s.ch
+	FROM (SELECT tid, max(new_seq) AS seq, max(new_count) AS n, max(at) AS at FROM k WHERE fresh GROUP BY tid) s
+	WHERE c.ctid = s.tid
 ), own AS (
 	UPDATE data.members m SET read_seq = s.seq
 	FROM (SELECT p, ch, sender, max(new_seq) AS seq FROM k WHERE fresh AND thread = 0 GROUP BY p, ch, sender) s
@@ -55,10 +60,11 @@ const sqlAppendFull = `WITH d AS MATERIALIZED (
 ), followers AS (
 	INSERT INTO data.thread_followers (partition, channel_id, root_seq, user_id, since_count)
 	SELECT p, ch, thread, follower, min(since) FROM (
-		SELECT p, ch, thread, root_sender AS follower, 0 AS since FROM k WHERE fresh AND thread > 0 AND root_kind = 0
+		SELECT p, ch, thread, root_sender AS follower, new_thread_count - 1 AS since FROM k WHERE fresh AND thread > 0 AND root_kind = 0
 		UNION ALL SELECT p, ch, thread, sender, new_thread_count FROM k WHERE fresh AND thread > 0
 		UNION ALL SELECT p, ch, thread, unnest(mentions::bigint[]), new_thread_count - 1 FROM k WHERE fresh AND thread > 0
-	) f GROUP BY p, ch, thread, follower
+	) f JOIN data.members fm ON fm.partition = p AND fm.channel_id = ch AND fm.user_id = follower
+	GROUP BY p, ch, thread, follower
 	ON CONFLICT DO NOTHING
 ), pending AS (
 	INSERT INTO control.fanout_pending (channels, from_seqs, to_seqs)

@@ -43,6 +43,7 @@ type Config struct {
 	PingTimeout  time.Duration // silence after which it counts as down; default 600 ms
 	SweepEvery   time.Duration // how often left-over fan-outs are looked for; default 2 s
 	SweepAge     time.Duration // age from which a fan-out counts as left over; default 5 s
+	StrictGate   bool          // refuse rows of partitions that their transaction did not pass the gate for; for tests
 	MovingBudget time.Duration // how long a send waits for a partition being handed over; default 300 ms
 }
 

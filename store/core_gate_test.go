@@ -16,7 +16,8 @@ import (
 // openRing makes n migrated shards and a Store on them.
 func openRing(t testing.TB, n int, edit ...func(*Config)) *Store {
 	t.Helper()
-	return openOn(t, storetest.DSNs(t, n), edit...)
+	strict := func(c *Config) { c.StrictGate = true }
+	return openOn(t, storetest.DSNs(t, n), append([]func(*Config){strict}, edit...)...)
 }
 
 func openOn(t testing.TB, dsns []string, edit ...func(*Config)) *Store {

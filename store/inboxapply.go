@@ -29,8 +29,10 @@ const sqlFollow = `INSERT INTO data.thread_inbox AS t (partition, user_id, chann
 const sqlMention = `INSERT INTO data.mentions (partition, user_id, channel_id, seq, root_seq)
 	SELECT k.p, k.usr, k.ch, k.seq, k.root
 	FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) AS k(p, usr, ch, seq, root, n)
-	JOIN data.inbox i ON i.partition = k.p AND i.user_id = k.usr AND i.channel_id = k.ch AND i.member
-	LEFT JOIN data.thread_inbox t ON k.root > 0 AND t.partition = k.p AND t.user_id = k.usr AND t.channel_id = k.ch AND t.root_seq = k.root
+	CROSS JOIN LATERAL (SELECT i.read_seq FROM data.inbox i
+		WHERE i.partition = k.p AND i.user_id = k.usr AND i.channel_id = k.ch AND i.member LIMIT 1) i
+	LEFT JOIN LATERAL (SELECT t.read_count FROM data.thread_inbox t WHERE k.root > 0
+		AND t.partition = k.p AND t.user_id = k.usr AND t.channel_id = k.ch AND t.root_seq = k.root LIMIT 1) t ON true
 	WHERE CASE WHEN k.root = 0 THEN k.seq > i.read_seq ELSE k.n > coalesce(t.read_count, 0) END
 	ON CONFLICT DO NOTHING`
 
@@ -59,7 +61,7 @@ const sqlInbox = `UPDATE data.inbox i SET
 	FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
 			$9::timestamptz[], $10::bigint[], $11::bigint[], $12::text[], $13::smallint[], $14::bigint[], $15::bigint[])
 		AS d(p, usr, ch, back, name, seq, n, chg, at, sender, pseq, preview, pkind, own_seq, own_count)
-	JOIN data.user_state u ON u.partition = d.p AND u.user_id = d.usr
+	CROSS JOIN LATERAL (SELECT u.inbox_pos FROM data.user_state u WHERE u.partition = d.p AND u.user_id = d.usr LIMIT 1) u
 	WHERE i.partition = d.p AND i.user_id = d.usr AND i.channel_id = d.ch AND i.member
 	RETURNING i.user_id, ` + entryColumns
 
@@ -81,7 +83,7 @@ func (h *home) transact(ctx context.Context, batch []*homeNews) (map[*homeNews]h
 	defer done()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	conn, err := h.connection(ctx)
+	conn, err := h.hot.get(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +111,8 @@ func (h *home) transact(ctx context.Context, batch []*homeNews) (map[*homeNews]h
 	if err := br.Close(); err != nil {
 		return nil, err
 	}
+	h.s.count.homeBatches.Add(1)
+	h.s.count.entries.Add(int64(len(rows)))
 	if len(notices) > 0 {
 		h.s.cfg.OnInbox(notices)
 	}

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"gori/chat"
 	"gori/shard"
 )
@@ -33,8 +31,7 @@ type home struct {
 	rows    int
 
 	// owned by run
-	conn   *pgx.Conn
-	connUp *upState
+	hot hotConn
 }
 
 // homeNews is what is waiting for one channel's members on this shard.
@@ -46,7 +43,7 @@ type homeNews struct {
 }
 
 func newHome(s *Store, sh *shardConn) *home {
-	return &home{s: s, sh: sh, wake: make(chan struct{}, 1), waiting: map[chat.ChannelID]*homeNews{}}
+	return &home{s: s, sh: sh, hot: hotConn{sh: sh}, wake: make(chan struct{}, 1), waiting: map[chat.ChannelID]*homeNews{}}
 }
 
 // add queues news, merged with what is waiting for that channel. It takes over
@@ -75,7 +72,7 @@ func (h *home) add(n *homeNews) {
 // merge takes in other news of the same channel, older or newer.
 func (n *homeNews) merge(o *homeNews) {
 	a, b := &n.news, &o.news
-	own, mentions, threads := append(a.own, b.own...), append(a.mentions, b.mentions...), append(a.threads, b.threads...)
+	own, mentions, threads := slices.Concat(a.own, b.own), slices.Concat(a.mentions, b.mentions), slices.Concat(a.threads, b.threads)
 	if b.lastSeq+chat.Seq(b.lastChange) > a.lastSeq+chat.Seq(a.lastChange) {
 		n.news = *b
 	}
@@ -106,7 +103,7 @@ func unite(a, b homePart) homePart {
 }
 
 func (h *home) run(ctx context.Context) {
-	defer h.disconnect()
+	defer h.hot.disconnect()
 	pause := homeBackOff
 	for {
 		batch := h.take()
@@ -172,7 +169,7 @@ func (h *home) apply(ctx context.Context, batch []*homeNews) error {
 			return h.respread(ctx, batch)
 		case kind == failRace && try <= 3:
 		case kind == failLost:
-			h.disconnect()
+			h.hot.disconnect()
 			h.sh.suspect()
 			return err
 		case len(batch) > 1 && kind != failBusy:
@@ -225,29 +222,6 @@ func (h *home) finish(batch []*homeNews, missing map[*homeNews]homePart) {
 			continue
 		}
 		h.s.fan.adopt(&homeNews{news: n.news, part: part, refs: n.refs, adopted: true})
-	}
-}
-
-func (h *home) connection(ctx context.Context) (*pgx.Conn, error) {
-	up := h.sh.up.Load()
-	if h.conn != nil && h.connUp == up && !h.conn.IsClosed() {
-		return h.conn, nil
-	}
-	h.disconnect()
-	conn, err := h.sh.connectHot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	h.conn, h.connUp = conn, up
-	return conn, nil
-}
-
-func (h *home) disconnect() {
-	if h.conn != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		_ = h.conn.Close(ctx)
-		cancel()
-		h.conn = nil
 	}
 }
 

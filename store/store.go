@@ -25,6 +25,7 @@ type Store struct {
 	rosters    *rosters
 	fan        *fanOut
 	effects    effectState
+	count      counters
 	gateSQL    string // sqlGate, but for tests of what the gate is good for
 
 	cancel context.CancelFunc
@@ -95,6 +96,9 @@ func (s *Store) newShard(ctx context.Context, slot int, sc ShardConfig) (*shardC
 		"jit":                                 "off",
 	} {
 		pc.ConnConfig.RuntimeParams[k] = v
+	}
+	if s.cfg.StrictGate {
+		pc.ConnConfig.RuntimeParams["gori.strict"] = "on"
 	}
 	pc.MaxConns = int32(s.cfg.PoolSize)
 	pc.MinConns = 1

@@ -59,6 +59,7 @@ func (s *Store) sweepFans(ctx context.Context, sh *shardConn) (int, error) {
 	)
 	_, err = pgx.ForEachRow(rows, []any{&id, &channels, &froms, &tos}, func() error {
 		n++
+		s.count.swept.Add(1)
 		ref := newFanRef(sh, id)
 		for i, ch := range channels {
 			ref.add()

@@ -5,8 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"gori/chat"
 	"gori/shard"
 )
@@ -28,14 +26,13 @@ type writer struct {
 	closed  bool
 
 	// owned by run
-	conn    *pgx.Conn
-	connUp  *upState                      // the shard's life in which conn was made
+	hot     hotConn
 	parked  map[shard.Partition]time.Time // partitions being handed over, until when not to ask again
 	settled []int64                       // fanout_pending rows done with, to delete in passing
 }
 
 func newWriter(s *Store, sh *shardConn) *writer {
-	return &writer{s: s, sh: sh, wake: make(chan struct{}, 1), parked: map[shard.Partition]time.Time{}}
+	return &writer{s: s, sh: sh, hot: hotConn{sh: sh}, wake: make(chan struct{}, 1), parked: map[shard.Partition]time.Time{}}
 }
 
 // writerFor returns the writer that takes the channel's drafts on this node.
@@ -72,7 +69,7 @@ func (w *writer) poke() {
 
 // run works until ctx ends and then finishes what is waiting.
 func (w *writer) run(ctx context.Context) {
-	defer w.disconnect()
+	defer w.hot.disconnect()
 	for {
 		batch, pause := w.collect()
 		if len(batch) > 0 {
@@ -199,7 +196,7 @@ func (w *writer) store(calls []*appendCall) {
 		case kind == failLost:
 			// The commit may have happened: the callers ask again with the
 			// same client_msg_id.
-			w.disconnect()
+			w.hot.disconnect()
 			w.sh.suspect()
 			w.fail(calls, w.sh.downError(err))
 			return
@@ -269,47 +266,4 @@ func callPartitions(calls []*appendCall) []int32 {
 		ps[i] = c.p
 	}
 	return partitionArgs(ps)
-}
-
-// connection returns the writer's own connection, made anew if the shard has
-// been away since.
-func (w *writer) connection(ctx context.Context) (*pgx.Conn, error) {
-	up := w.sh.up.Load()
-	if w.conn != nil && w.connUp == up && !w.conn.IsClosed() {
-		return w.conn, nil
-	}
-	w.disconnect()
-	conn, err := w.sh.connectHot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	w.conn, w.connUp = conn, up
-	return conn, nil
-}
-
-func (w *writer) disconnect() {
-	if w.conn != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		_ = w.conn.Close(ctx)
-		cancel()
-		w.conn = nil
-	}
-}
-
-// connectHot opens a connection for statements that are prepared once and run
-// all day: their plans are generic, and made of index look-ups in the order of
-// the arguments, which is also the order of locks.
-func (sh *shardConn) connectHot(ctx context.Context) (*pgx.Conn, error) {
-	cfg := sh.cfg.Copy()
-	for k, v := range map[string]string{
-		"plan_cache_mode":   "force_generic_plan",
-		"enable_seqscan":    "off",
-		"enable_hashjoin":   "off",
-		"enable_mergejoin":  "off",
-		"enable_bitmapscan": "off",
-		"lock_timeout":      "500ms",
-	} {
-		cfg.RuntimeParams[k] = v
-	}
-	return pgx.ConnectConfig(ctx, cfg)
 }
