@@ -68,7 +68,10 @@ export function Composer() {
           enterkeyhint={isTouch() ? "enter" : "send"}
           autoCapitalize="sentences"
           {...completion.aria}
-          onInput={(e) => change(e.currentTarget.value)}
+          onInput={(e) => {
+            completion.look();
+            change(e.currentTarget.value);
+          }}
           onSelect={completion.look}
           {...ime.handlers}
           onCompositionEnd={(e) => {
@@ -82,7 +85,7 @@ export function Composer() {
           <SendHorizontal size={20} strokeWidth={1.75} aria-hidden="true" />
         </button>
       </div>
-      {picker !== null && <EmojiPopover anchor={picker} onClose={() => setPicker(null)} onPick={completion.insert} />}
+      {picker !== null && <EmojiPopover anchor={picker} align="start" onClose={() => setPicker(null)} onPick={completion.insert} />}
     </div>
   );
 }

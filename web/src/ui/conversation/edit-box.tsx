@@ -36,6 +36,8 @@ export function EditBox({ message }: { message: Message }) {
     if (box === null) return;
     box.focus({ preventScroll: true });
     box.setSelectionRange(box.value.length, box.value.length);
+    grow(box);
+    box.closest(".row")?.scrollIntoView({ block: "nearest" });
   }, []);
   useEffect(() => grow(el.current), [text]);
   return (

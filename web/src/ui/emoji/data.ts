@@ -316,11 +316,13 @@ export const allEmoji: readonly Emoji[] = groups.flatMap((group) => group.emoji)
 export function findEmoji(query: string, most = 40): readonly Emoji[] {
   const q = query.trim().normalize("NFC").toLowerCase();
   if (q === "") return [];
+  const exact: Emoji[] = [];
   const starting: Emoji[] = [];
   const holding: Emoji[] = [];
   for (const emoji of allEmoji) {
-    if (emoji.char === q || emoji.names.some((name) => name.startsWith(q))) starting.push(emoji);
+    if (emoji.char === q || emoji.names.includes(q)) exact.push(emoji);
+    else if (emoji.names.some((name) => name.startsWith(q))) starting.push(emoji);
     else if (emoji.names.some((name) => name.includes(q))) holding.push(emoji);
   }
-  return [...starting, ...holding].slice(0, most);
+  return [...exact, ...starting, ...holding].slice(0, most);
 }

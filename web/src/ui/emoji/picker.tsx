@@ -11,10 +11,11 @@ interface EmojiPopoverProps {
   readonly anchor: Anchor;
   readonly onPick: (emoji: string) => void;
   readonly onClose: () => void;
+  readonly align?: "start" | "end";
 }
 
 /** The emoji picker beside its anchor; on phones from the bottom. */
-export function EmojiPopover({ anchor, onPick, onClose }: EmojiPopoverProps) {
+export function EmojiPopover({ anchor, onPick, onClose, align = "end" }: EmojiPopoverProps) {
   const pick = (emoji: string): void => {
     used(emoji);
     onClose();
@@ -28,7 +29,7 @@ export function EmojiPopover({ anchor, onPick, onClose }: EmojiPopoverProps) {
     );
   }
   return (
-    <Popover anchor={anchor} onClose={onClose} label={t("emoji")} align="end" above>
+    <Popover anchor={anchor} onClose={onClose} label={t("emoji")} align={align} above>
       <EmojiPicker onPick={pick} />
     </Popover>
   );

@@ -40,7 +40,7 @@ export function Dialog({ title, onClose, children, footer, kind = "middle", bare
         if (e.target === el.current) onClose();
       }}
     >
-      <div class="dialog-box">
+      <div class="dialog-box" {...(kind === "sheet" ? { tabIndex: -1, autofocus: true } : {})}>
         <header class={bare ? "sr" : "dialog-head"}>
           <h2 id={id}>{title}</h2>
           {!bare && <IconButton icon={X} label={t("close")} onClick={onClose} />}

@@ -1,8 +1,9 @@
 import type { Inline, MentionName } from "./ast";
 import { bareLink, safeHref } from "./link";
 
-/** How far a closing mark is looked for, and how deep marks nest. */
+/** How far a closing mark is looked for, how many are tried, and how deep marks nest. */
 const reach = 1_000;
+const tries = 24;
 const depths = 4;
 
 const marks: readonly { readonly mark: string; readonly t: "strong" | "em" | "del" }[] = [
@@ -139,7 +140,8 @@ function mark(text: string, at: number, mentions: readonly MentionName[], depth:
 function closing(text: string, sign: string, from: number): number {
   const c = sign[0] ?? "";
   const limit = Math.min(text.length, from + reach);
-  for (let end = text.indexOf(sign, from + 1); end >= 0 && end < limit; end = text.indexOf(sign, end + 1)) {
+  let left = tries;
+  for (let end = text.indexOf(sign, from + 1); end >= 0 && end < limit && left-- > 0; end = text.indexOf(sign, end + 1)) {
     let run = 0;
     while (text[end + run] === c) run++;
     const after = text[end + run];
