@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	ring          = 1024             // send times kept of one sender
-	drainPatience = 90 * time.Second // for acks and deliveries after the last send
-	stallPatience = 20 * time.Second // without any progress in the drain
+	ring           = 1024 // send times kept of one sender
+	settlePatience = 20 * time.Second
+	drainPatience  = 90 * time.Second // for acks and deliveries after the last send
+	stallPatience  = 20 * time.Second // without any progress in the drain
 )
 
 // talk is a run in which members of rooms send to each other.
@@ -157,10 +158,34 @@ func (t *talk) connect(ctx context.Context) error {
 		})
 	}
 	err := g.Wait()
+	if err == nil {
+		err = t.settled(ctx)
+	}
 	if err != nil {
 		t.close()
 	}
 	return err
+}
+
+// settled waits until every device knows of its room: a channel just made
+// comes to its members' inboxes a moment later.
+func (t *talk) settled(ctx context.Context) error {
+	end := time.Now().Add(settlePatience)
+	for _, m := range t.members {
+		for {
+			_, cursors := m.live.Cursors()
+			if c, ok := cursors[m.room.id]; ok && c.Seq >= m.room.start {
+				break
+			}
+			if time.Now().After(end) {
+				return fmt.Errorf("a member has not heard of its channel within %v", settlePatience)
+			}
+			if err := t.wait(ctx, 10*time.Millisecond); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (t *talk) close() {

@@ -39,13 +39,24 @@ func (r *receiver) message(o object) error {
 		}
 		return r.release(f)
 	}
+	f.keep(d, raw)
 	if len(f.kept) == maxKept {
 		r.fetch(d.Channel, f)
-		return nil
+	} else {
+		r.ahead(d.Channel, f, d.Seq, 0)
 	}
-	f.kept = append(f.kept, keptMessage{d, append([]byte(nil), raw...)})
-	r.ahead(d.Channel, f, d.Seq, 0)
 	return nil
+}
+
+// keep keeps a message that came too early. The newest are kept: those before
+// them will be fetched, and then these follow on without another fetch.
+func (f *inflow) keep(d Delivery, raw []byte) {
+	f.kept = append(f.kept, keptMessage{d, append([]byte(nil), raw...)})
+	f.keptBytes += len(raw)
+	for len(f.kept) > maxKept || f.keptBytes > maxKeptBytes {
+		f.keptBytes -= len(f.kept[0].raw)
+		f.kept = f.kept[1:]
+	}
 }
 
 // release hands over kept messages that are next now.
@@ -53,6 +64,7 @@ func (r *receiver) release(f *inflow) error {
 	for again := true; again && len(f.kept) > 0; {
 		again = false
 		rest := f.kept[:0]
+		f.keptBytes = 0
 		for _, k := range f.kept {
 			switch {
 			case k.d.Seq <= f.Seq:
@@ -64,6 +76,7 @@ func (r *receiver) release(f *inflow) error {
 				}
 			default:
 				rest = append(rest, k)
+				f.keptBytes += len(k.raw)
 			}
 		}
 		f.kept = rest

@@ -33,11 +33,12 @@ type receiver struct {
 // inflow is what a device has of one channel.
 type inflow struct {
 	Cursor
-	target Seq // known to exist
-	change Change
-	behind bool // being fetched; live messages are not taken meanwhile but through it
-	kept   []keptMessage
-	back   Backoff
+	target    Seq // known to exist
+	change    Change
+	behind    bool // being fetched; live messages are not taken meanwhile but through it
+	kept      []keptMessage
+	keptBytes int
+	back      Backoff
 }
 
 // keptMessage is a live message that waits for those before it.
@@ -46,7 +47,11 @@ type keptMessage struct {
 	raw []byte
 }
 
-const maxKept = 256 // live messages kept while a gap is filled; more are fetched
+// Live messages of a channel kept while a gap is filled; others are fetched.
+const (
+	maxKept      = 512
+	maxKeptBytes = 4 << 20
+)
 
 func (r *receiver) init(l *Live, ctx context.Context) {
 	r.l, r.ctx, r.pos = l, ctx, l.opt.Pos
