@@ -39,6 +39,7 @@ type outgoing struct {
 	version int64 // of the member list
 	frame   []byte
 	light   bool
+	since   time.Time // held since
 }
 
 type laneShard struct {
@@ -85,26 +86,55 @@ func (svc *Service) leave(id ChannelID, ln *lane, out []outgoing) {
 	ln.inFlight--
 	for _, o := range out {
 		switch {
-		case ln.last != 0 && o.seq <= ln.last+1, ln.last == 0 && ln.inFlight == 0:
+		case ln.last != 0 && o.seq <= ln.last+1, len(ln.held) == 0 && ln.inFlight == 0:
 			ln.passLocked(o)
 		default:
+			o.since = time.Now()
 			i, _ := slices.BinarySearchFunc(ln.held, o, func(a, b outgoing) int { return cmp.Compare(a.seq, b.seq) })
 			ln.held = slices.Insert(ln.held, i, o)
 		}
 	}
 	ln.sortOutLocked()
-	if len(ln.held) > 0 && ln.timer == nil {
-		svc.work.Add(1)
-		ln.timer = time.AfterFunc(laneHold, func() {
-			defer svc.work.Done()
-			ln.mu.Lock()
-			defer ln.mu.Unlock()
-			ln.timer = nil
-			ln.passHeldLocked()
-			svc.startDrainLocked(ln)
-		})
-	}
+	svc.armLocked(ln)
 	svc.startDrainLocked(ln)
+}
+
+// armLocked sees to it that no message is held longer than laneHold.
+func (svc *Service) armLocked(ln *lane) {
+	if len(ln.held) == 0 || ln.timer != nil {
+		return
+	}
+	oldest := ln.held[0].since
+	for _, o := range ln.held {
+		if o.since.Before(oldest) {
+			oldest = o.since
+		}
+	}
+	svc.work.Add(1)
+	ln.timer = time.AfterFunc(time.Until(oldest.Add(laneHold)), func() {
+		defer svc.work.Done()
+		ln.mu.Lock()
+		defer ln.mu.Unlock()
+		ln.timer = nil
+		ln.passOldLocked(time.Now().Add(-laneHold))
+		svc.armLocked(ln)
+		svc.startDrainLocked(ln)
+	})
+}
+
+// passOldLocked passes on what has been held since before a time, and whatever
+// has an earlier seq.
+func (ln *lane) passOldLocked(before time.Time) {
+	for i := len(ln.held) - 1; i >= 0; i-- {
+		if !ln.held[i].since.After(before) {
+			for _, o := range ln.held[:i+1] {
+				ln.passLocked(o)
+			}
+			ln.held = ln.held[i+1:]
+			break
+		}
+	}
+	ln.sortOutLocked()
 }
 
 // passLocked puts a message at the end of what goes out.

@@ -8,7 +8,7 @@ import (
 
 // Bounds of the notice board.
 const (
-	maxNoticesPerUser = 64              // entries of one user gathered for one frame
+	maxNoticesPerUser = 500             // entries of one user gathered for one frame
 	settleAfter       = 1 * time.Second // notices come out of order by less than this
 )
 
