@@ -24,7 +24,7 @@ run: setup build
 
 ## build: the browser client, then the program, at ./gori
 build: web
-	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o gori .
+	$(GO) build -ldflags "-X main.version=$(VERSION)" -o gori .
 
 web: web/node_modules/.built
 

@@ -126,15 +126,16 @@ func TestArrows(t *testing.T) {
 	}
 }
 
+var testHelper = regexp.MustCompile(`(^|/)(chat|store|client)test(/|$)`)
+
 // Helpers of tests must not get into the program.
 func TestArrowsOfTestHelpers(t *testing.T) {
 	for _, f := range goFiles(t) {
-		helper := regexp.MustCompile(`^(chat/chattest|store/storetest)/`)
-		if f.test() || helper.MatchString(f.path) {
+		if f.test() || testHelper.MatchString(f.path) {
 			continue
 		}
 		for _, name := range f.imports() {
-			if name == "gori/chat/chattest" || name == "gori/store/storetest" || name == "testing" {
+			if testHelper.MatchString(name) || name == "testing" {
 				t.Errorf("%s imports %s, which is for tests", f.path, name)
 			}
 		}
