@@ -97,7 +97,7 @@ func up(ctx context.Context, o upOptions, c *cobra.Command) error {
 		return quiet(ctx, err)
 	}
 	return quiet(ctx, runNode(ctx, o, cfg.Node.Name, file, l, cluster, logger, func() {
-		say("Gori is ready at %s  (%d shards, %s after %.1f s; Ctrl-C stops it)", urlOf(l), len(cluster.Shards()), cluster.Dir(), time.Since(begun).Seconds())
+		say("Gori is ready at %s  (data in %s, shards: %d, after %.1f s; Ctrl-C stops it)", urlOf(l), cluster.Dir(), len(cluster.Shards()), time.Since(begun).Seconds())
 		if !onlyThisHost(l) {
 			say("It can be reached from other hosts, without TLS: put a proxy with TLS in front.")
 		}

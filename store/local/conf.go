@@ -50,7 +50,7 @@ func writeConf(pgData string, cfg Config, sockets string, acc account) error {
 		"include_if_exists 'custom.conf'",
 		"",
 	}
-	hba := "# Written by Gori. Only who may enter the socket's folder reaches this server.\nlocal all all trust\n"
+	hba := "# Written by Gori. Only who may enter the socket's folder reaches this server.\nlocal all all trust\nlocal replication all trust\n"
 	for name, text := range map[string]string{"postgresql.conf": strings.Join(lines, "\n"), "pg_hba.conf": hba} {
 		if err := writeOwned(filepath.Join(pgData, name), text, acc); err != nil {
 			return err
