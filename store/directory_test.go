@@ -312,29 +312,33 @@ func TestLateEffects(t *testing.T) {
 	ctx := t.Context()
 	ids := w.people(2)
 	id := w.group(ids[0], ids[1])
+	w.say(id, ids[0], "old", func(d *chat.Draft) { d.Mentions = ids[1:] })
 	w.quiet()
-	version := sure(w.Channel(ctx, ids[0], id)).MemberVersion
-	for _, kind := range []chat.GovernKind{chat.GovernRemove, chat.GovernAdd} {
-		if _, err := w.Govern(ctx, chat.Governance{Kind: kind, Actor: ids[0], Users: ids[1:], Channel: id}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.quiet()
-	late := leftEffect{Channel: id, Version: version + 1, Seq: 2, Users: ids[1:]}
-	if err := late.apply(ctx, w.Store); err != nil {
+	// The removal stays on its way while its member comes back and hears more.
+	w.forgetMember(id, ids[1])
+	out, err := w.Govern(ctx, chat.Governance{Kind: chat.GovernAdd, Actor: ids[0], Users: ids[1:], Channel: id})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if e, ok := w.entry(ids[1], id); !ok || !e.Member {
-		t.Fatalf("a late removal undid the return: %+v", e)
-	}
-	late.Version += 2
+	w.say(id, ids[0], "new", func(d *chat.Draft) { d.Mentions = ids[1:] })
+	w.quiet()
+	late := leftEffect{Channel: id, Seq: out.Message.Seq - 1, Users: ids[1:]}
 	for range 2 {
 		if err := late.apply(ctx, w.Store); err != nil {
 			t.Fatal(err)
 		}
+		if e, ok := w.entry(ids[1], id); !ok || e.LastCount-e.ReadCount != 1 || e.Mentions != 1 || e.ReadSeq != out.Message.Seq {
+			t.Fatalf("after a late removal: %+v", e)
+		}
 	}
-	if _, ok := w.entry(ids[1], id); ok {
-		t.Fatal("a newer removal did nothing")
+	w.forgetMember(id, ids[1])
+	for range 2 {
+		if err := late.apply(ctx, w.Store); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := w.entry(ids[1], id); ok {
+			t.Fatal("a newer removal did nothing")
+		}
 	}
 }
 

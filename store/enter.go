@@ -39,36 +39,7 @@ func (s *Store) enterInbox(ctx context.Context, user chat.UserID, id chat.Channe
 	if err != nil {
 		return err
 	}
-	var entry chat.InboxEntry
-	var entered bool
-	err = s.write(ctx, home, func(ctx context.Context, tx pgx.Tx) error {
-		if err := lockInboxes(ctx, tx, []int32{int32(home)}, []int64{int64(user)}); err != nil {
-			return err
-		}
-		tag, err := tx.Exec(ctx, `WITH new AS (
-				INSERT INTO data.inbox AS i (partition, user_id, channel_id, kind, peer_id, name, member, member_as_of, pos, last_at, read_seq, read_count)
-				SELECT $1, $2, $3, $4, $5, $6, true, $7, t.inbox_pos + 1, $8, $9, $10
-				FROM data.user_state t WHERE t.partition = $1 AND t.user_id = $2
-				ON CONFLICT (partition, user_id, channel_id) DO UPDATE SET
-					kind = excluded.kind, peer_id = excluded.peer_id, name = excluded.name, member = true,
-					member_as_of = excluded.member_as_of, pos = excluded.pos,
-					read_seq = greatest(i.read_seq, excluded.read_seq), read_count = greatest(i.read_count, excluded.read_count)
-				WHERE NOT i.member AND i.member_as_of < excluded.member_as_of
-				RETURNING pos)
-			UPDATE data.user_state t SET inbox_pos = new.pos FROM new WHERE t.partition = $1 AND t.user_id = $2`,
-			home, user, id, at.kind, at.peer, at.name, at.version, at.joined, at.joinedSeq, at.joinedCount)
-		if err != nil {
-			return err
-		}
-		if entered = tag.RowsAffected() > 0; entered {
-			entry, err = readEntry(ctx, tx, user, id)
-		}
-		return err
-	})
-	if err == nil && entered {
-		s.cfg.OnInbox([]chat.InboxNotice{{User: user, Entry: entry}})
-	}
-	return err
+	return s.takePlace(ctx, user, id, at)
 }
 
 // readPlace reads a member's place at the channel. CodeNotMember if there is
@@ -85,4 +56,42 @@ func (s *Store) readPlace(ctx context.Context, user chat.UserID, id chat.Channel
 		return orNotFound(err, chat.CodeNotMember, notMember)
 	})
 	return at, err
+}
+
+// sqlTakePlace makes an entry, or renews that of someone who has come back. The
+// version of the member list decides what is newer.
+const sqlTakePlace = `WITH new AS (
+		INSERT INTO data.inbox AS i (partition, user_id, channel_id, kind, peer_id, name, member, member_as_of, joined_seq, pos, last_at, read_seq, read_count)
+		SELECT $1, $2, $3, $4, $5, $6, true, $7, $9, t.inbox_pos + 1, $8, $9, $10
+		FROM data.user_state t WHERE t.partition = $1 AND t.user_id = $2
+		ON CONFLICT (partition, user_id, channel_id) DO UPDATE SET
+			kind = excluded.kind, peer_id = excluded.peer_id, name = excluded.name, member = true, pos = excluded.pos,
+			member_as_of = excluded.member_as_of, joined_seq = excluded.joined_seq,
+			read_seq = greatest(i.read_seq, excluded.read_seq), read_count = greatest(i.read_count, excluded.read_count)
+		WHERE i.member_as_of < excluded.member_as_of
+		RETURNING pos)
+	UPDATE data.user_state t SET inbox_pos = new.pos FROM new WHERE t.partition = $1 AND t.user_id = $2`
+
+// takePlace brings a member's place to the inbox, unless it knows a newer one.
+func (s *Store) takePlace(ctx context.Context, user chat.UserID, id chat.ChannelID, at place) error {
+	home := shard.Of(user)
+	var entry chat.InboxEntry
+	var entered bool
+	err := s.write(ctx, home, func(ctx context.Context, tx pgx.Tx) error {
+		if err := lockInboxes(ctx, tx, []int32{int32(home)}, []int64{int64(user)}); err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, sqlTakePlace, home, user, id, at.kind, at.peer, at.name, at.version, at.joined, at.joinedSeq, at.joinedCount)
+		if err != nil {
+			return err
+		}
+		if entered = tag.RowsAffected() > 0; entered {
+			entry, err = readEntry(ctx, tx, user, id)
+		}
+		return err
+	})
+	if err == nil && entered {
+		s.cfg.OnInbox([]chat.InboxNotice{{User: user, Entry: entry}})
+	}
+	return err
 }

@@ -225,9 +225,9 @@ func (f *fanOut) makeEntry(ctx context.Context, n *homeNews, e newEntry, version
 			return err
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO data.inbox AS i (partition, user_id, channel_id, kind, peer_id, name, member, member_as_of, pos,
-				last_seq, last_count, read_seq, read_count)
-			VALUES ($1, $2, $3, $4, $5, $6, true, $7, $8, $9, $10, $9, $10)
-			ON CONFLICT (partition, user_id, channel_id) DO UPDATE SET member = true, member_as_of = excluded.member_as_of,
+				last_seq, last_count, read_seq, read_count, joined_seq)
+			VALUES ($1, $2, $3, $4, $5, $6, true, $7, $8, $9, $10, $9, $10, $9)
+			ON CONFLICT (partition, user_id, channel_id) DO UPDATE SET member = true, member_as_of = excluded.member_as_of, joined_seq = excluded.joined_seq,
 				kind = excluded.kind, peer_id = excluded.peer_id, name = excluded.name, pos = excluded.pos,
 				read_seq = greatest(i.read_seq, excluded.read_seq), read_count = greatest(i.read_count, excluded.read_count)
 			WHERE NOT i.member AND i.member_as_of < excluded.member_as_of`,

@@ -50,7 +50,7 @@ func (s *Store) Govern(ctx context.Context, g chat.Governance) (chat.Governed, e
 		if len(out.Removed) == 0 {
 			return nil
 		}
-		return s.owe(ctx, tx, p, &owed, leftEffect{Channel: c.ID, Version: c.MemberVersion, Seq: c.LastSeq, Users: out.Removed})
+		return s.owe(ctx, tx, p, &owed, leftEffect{Channel: c.ID, Seq: c.LastSeq, Users: out.Removed})
 	})
 	if err != nil {
 		return chat.Governed{}, err

@@ -18,10 +18,14 @@ const sqlTakePos = `UPDATE data.user_state u SET inbox_pos = u.inbox_pos + k.n
 	FROM unnest($1::int[], $2::bigint[], $3::bigint[]) AS k(p, usr, n)
 	WHERE u.partition = k.p AND u.user_id = k.usr`
 
-// sqlFollow brings threads to their followers.
+// sqlFollow brings threads to their followers who have an entry. What is not
+// newer than their membership is late news of an earlier one.
 const sqlFollow = `INSERT INTO data.thread_inbox AS t (partition, user_id, channel_id, root_seq, last_seq, last_count, read_count)
 	SELECT k.p, k.usr, k.ch, k.root, k.seq, k.n, k.rd
 	FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) AS k(p, usr, ch, root, seq, n, rd)
+	CROSS JOIN LATERAL (SELECT i.joined_seq FROM data.inbox i
+		WHERE i.partition = k.p AND i.user_id = k.usr AND i.channel_id = k.ch AND i.member LIMIT 1) i
+	WHERE k.seq > i.joined_seq
 	ON CONFLICT (partition, user_id, channel_id, root_seq) DO UPDATE SET last_seq = greatest(t.last_seq, excluded.last_seq),
 		last_count = greatest(t.last_count, excluded.last_count), read_count = greatest(t.read_count, excluded.read_count)`
 
@@ -29,11 +33,11 @@ const sqlFollow = `INSERT INTO data.thread_inbox AS t (partition, user_id, chann
 const sqlMention = `INSERT INTO data.mentions (partition, user_id, channel_id, seq, root_seq)
 	SELECT k.p, k.usr, k.ch, k.seq, k.root
 	FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) AS k(p, usr, ch, seq, root, n)
-	CROSS JOIN LATERAL (SELECT i.read_seq FROM data.inbox i
+	CROSS JOIN LATERAL (SELECT i.read_seq, i.joined_seq FROM data.inbox i
 		WHERE i.partition = k.p AND i.user_id = k.usr AND i.channel_id = k.ch AND i.member LIMIT 1) i
 	LEFT JOIN LATERAL (SELECT t.read_count FROM data.thread_inbox t WHERE k.root > 0
 		AND t.partition = k.p AND t.user_id = k.usr AND t.channel_id = k.ch AND t.root_seq = k.root LIMIT 1) t ON true
-	WHERE CASE WHEN k.root = 0 THEN k.seq > i.read_seq ELSE k.n > coalesce(t.read_count, 0) END
+	WHERE CASE WHEN k.root = 0 THEN k.seq > i.read_seq ELSE k.n > coalesce(t.read_count, 0) AND k.seq > i.joined_seq END
 	ON CONFLICT DO NOTHING`
 
 // sqlUnmention takes away the mentions in a thread that its user has passed by

@@ -314,6 +314,7 @@ CREATE TABLE data.inbox (
     name         text NOT NULL DEFAULT '',
     member       bool NOT NULL,
     member_as_of bigint NOT NULL DEFAULT 0,    -- the member_version of the channel this membership is as of
+    joined_seq   bigint NOT NULL DEFAULT 0,    -- where it began: news of threads from before are of an earlier one
     pos          bigint NOT NULL,
     last_seq     bigint NOT NULL DEFAULT 0,
     last_count   bigint NOT NULL DEFAULT 0,
