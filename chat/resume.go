@@ -28,7 +28,9 @@ func (s *Session) resume(f *resumeOp) bool {
 	if s.svc.attendance != nil {
 		s.svc.attendance.Arrived(s.who.User, s.id)
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, resumeWithin)
+	// Not under the session's own context: a child would leave 400 bytes in it
+	// for as long as the session lives, and the time is short anyway.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), resumeWithin)
 	defer cancel()
 	answer, err := s.svc.resumed(ctx, s.who, f.Pos)
 	if err != nil {

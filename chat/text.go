@@ -195,7 +195,13 @@ func CanonicalLoginName(s string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s = strings.ToLower(s)
+	// Only A-Z are lowered: other letters that lower to ASCII are not allowed.
+	s = strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
 	runes := []rune(s)
 	if len(runes) < MinLoginName || len(runes) > MaxLoginName {
 		return "", Errorf(CodeBadRequest, "a login name has %d to %d characters", MinLoginName, MaxLoginName)
