@@ -24,7 +24,7 @@ postgres_is_there() {
 }
 
 if ! command -v go >/dev/null 2>&1; then
-    echo "setup: Go is missing. Install Go 1.25 or newer from https://go.dev/dl/ (a newer toolchain, if needed, comes by itself)." >&2
+    echo "setup: Go is missing. Install it from https://go.dev/dl/ or as golang-go, at least 1.21: the toolchain go.mod asks for comes by itself." >&2
     exit 1
 fi
 
@@ -32,7 +32,10 @@ postgres_is_there || missing="$missing postgresql"
 need nodejs node
 need npm npm
 if [ "$want" = test ]; then
-    need chromium chromium chromium-browser google-chrome
+    # Ubuntu's package is called otherwise, and brings the snap.
+    browser=chromium
+    if grep -qs '^ID=ubuntu' /etc/os-release; then browser=chromium-browser; fi
+    need $browser chromium chromium-browser google-chrome
     # -race needs a C compiler.
     need gcc gcc cc clang
     if command -v gcc >/dev/null 2>&1 && [ ! -e /usr/include/stdlib.h ]; then missing="$missing libc6-dev"; fi
