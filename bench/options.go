@@ -41,6 +41,9 @@ type Options struct {
 	Size    int           // characters of a message, default 100
 	// UsersFile keeps the people for the next run; "" keeps none.
 	UsersFile string
+	// StallPatience is how long, after the last send, nothing may move before
+	// what is missing counts as lost; default 20 s.
+	StallPatience time.Duration
 	// Processes finds the system's processes, asked at both ends of the
 	// measurement; nil: by name.
 	Processes func() Processes
@@ -72,6 +75,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Warmup == 0 {
 		o.Warmup = 2 * time.Second
+	}
+	if o.StallPatience == 0 {
+		o.StallPatience = 20 * time.Second
 	}
 	if o.Processes == nil {
 		o.Processes = FindProcesses

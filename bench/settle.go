@@ -31,7 +31,7 @@ func (t *talk) drain(ctx context.Context) error {
 		if now := got - under; now != last {
 			last, moved = now, time.Now()
 		}
-		if time.Now().After(end) || time.Since(moved) > stallPatience {
+		if time.Now().After(end) || time.Since(moved) > t.o.StallPatience {
 			if under > 0 {
 				return fmt.Errorf("%d messages were not acknowledged within %v", under, drainPatience)
 			}

@@ -27,7 +27,7 @@ func (s *Server) importPeople(_ *user, r *http.Request) (any, error) {
 	return map[string]any{"users": users}, nil
 }
 
-func (s *Server) importChannel(_ *user, r *http.Request) (any, error) {
+func (s *Server) importChannel(u *user, r *http.Request) (any, error) {
 	var in struct {
 		Source, Name string
 		Members      []client.UserID
@@ -35,7 +35,7 @@ func (s *Server) importChannel(_ *user, r *http.Request) (any, error) {
 	if err := decode(r, &in); err != nil {
 		return nil, err
 	}
-	return s.channel("import "+in.Source+" "+in.Name, client.KindGroup, in.Name, in.Members).Channel, nil
+	return s.channel("import "+in.Source+" "+in.Name, client.KindGroup, in.Name, append([]client.UserID{u.ID}, in.Members...)).Channel, nil
 }
 
 func (s *Server) importMessages(_ *user, r *http.Request) (any, error) {

@@ -22,6 +22,10 @@ type Server struct {
 	Lose func(user client.UserID, op string) bool
 	// Refuse answers a send with a nack instead of storing it; nil: none.
 	Refuse func(o client.Outgoing) *client.Error
+	// Fault refuses an HTTP call; nil: none.
+	Fault func(r *http.Request) *client.Error
+	// Swallow acknowledges a send without storing it; nil: none.
+	Swallow func(o client.Outgoing) bool
 	// Forget stores a send and gives no answer; nil: none.
 	Forget func(o client.Outgoing) bool
 
@@ -118,7 +122,16 @@ func (s *Server) as(f func(*user, *http.Request) (any, error)) http.HandlerFunc 
 			refuse(w, &client.Error{Status: 401, Code: "unauthenticated"})
 			return
 		}
-		out, err := f(u, r)
+		var out any
+		var err error
+		if s.Fault != nil {
+			if e := s.Fault(r); e != nil {
+				err = e
+			}
+		}
+		if err == nil {
+			out, err = f(u, r)
+		}
 		s.mu.Unlock()
 		if e, ok := err.(*client.Error); ok {
 			refuse(w, e)

@@ -126,7 +126,10 @@ func (s *Server) sendFrame(ss *session, o client.Outgoing) {
 		e = s.Refuse(o)
 	}
 	var r client.Receipt
-	if e == nil {
+	swallowed := e == nil && s.Swallow != nil && s.Swallow(o)
+	if swallowed {
+		r = client.Receipt{Channel: o.Channel, ClientMsgID: o.ClientMsgID, Seq: 1 << 40}
+	} else if e == nil {
 		var err error
 		if r, err = s.store(c, ss.user.ID, o, 0); err != nil {
 			e = err.(*client.Error)
