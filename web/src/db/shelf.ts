@@ -1,6 +1,6 @@
 // The part of a commit that keeps messages: each at most once, each in its newest state, with the ranges and change
 // numbers that say what is there.
-import { addRange, cutRanges, emptyCursor, rangeAt, topRange, type Cursor } from "../model/cursor";
+import { addRange, cutRanges, emptyCursor, isFresh, rangeAt, topRange, type Cursor } from "../model/cursor";
 import type { Ack, Patch } from "../model/patch";
 import { mergeMessage, withReply } from "../model/timeline";
 import type { ChannelID, ClientMsgID, Message, OutboxRow, UserID } from "../model/types";
@@ -32,7 +32,7 @@ export class Shelf {
       c = {
         ...c,
         ranges: page.from <= page.to || fresh ? addRange(c.ranges, { from: page.from, to: page.to }) : c.ranges,
-        change: fresh ? page.lastChange : c.change,
+        ...(fresh ? { change: page.lastChange, as_of: page.lastSeq } : {}),
         start: page.start ?? c.start,
         seen_seq: Math.max(c.seen_seq, page.lastSeq),
         seen_change: Math.max(c.seen_change, page.lastChange),
@@ -46,7 +46,8 @@ export class Shelf {
     for (const ch of p.changes ?? []) {
       for (const m of ch.messages) await this.keepIfCovered(m);
       const c = await this.cursor(ch.channel);
-      if (ch.after <= c.change && ch.to > c.change) this.set({ ...c, change: ch.to, seen_change: Math.max(c.seen_change, ch.to) });
+      if (ch.after > c.change || ch.to <= c.change) continue;
+      this.set({ ...c, change: ch.to, as_of: Math.max(c.as_of, ch.lastSeq), seen_change: Math.max(c.seen_change, ch.to), seen_seq: Math.max(c.seen_seq, ch.lastSeq) });
     }
     for (const id of p.settleSent ?? []) {
       for (const row of (await this.rows()).values()) {
@@ -55,12 +56,13 @@ export class Shelf {
     }
   }
 
-  /** A new message: kept if the channel was ever loaded (else its first page will bring it). */
+  /** A new message: kept if the channel was ever loaded (else its first page will bring it) and it cannot have been altered
+   *  since (else the gap it leaves will be fetched). */
   private async live(m: Message): Promise<void> {
     const c = await this.cursor(m.channel);
     const seen = { ...c, seen_seq: Math.max(c.seen_seq, m.seq), seen_change: Math.max(c.seen_change, m.change ?? 0) };
     const top = topRange(c);
-    if (top && (m.seq > top.to || rangeAt(c.ranges, m.seq))) {
+    if (top && (rangeAt(c.ranges, m.seq) || (m.seq > top.to && isFresh(c, m.seq)))) {
       await this.keep(m);
       this.set(await this.trim({ ...seen, ranges: addRange(c.ranges, { from: m.seq, to: m.seq }) }, m.seq));
     } else {
@@ -75,8 +77,11 @@ export class Shelf {
     await this.keepIfCovered(m);
     const c = await this.cursor(m.channel);
     const n = m.change ?? 0;
-    const next = c.ranges.length > 0 && n === c.change + 1 ? n : c.change;
-    this.set({ ...c, change: next, seen_change: Math.max(c.seen_change, n) });
+    const next = c.ranges.length > 0 && n === c.change + 1;
+    this.set({
+      ...c, ...(next ? { change: n, as_of: Math.max(c.as_of, m.seq) } : {}),
+      seen_change: Math.max(c.seen_change, n), seen_seq: Math.max(c.seen_seq, m.seq),
+    });
   }
 
   /** One's own message is stored: in its place if that follows what is here, else it waits as `sent` for the rest. */
@@ -86,7 +91,7 @@ export class Shelf {
     const seen: Cursor = { ...c, seen_seq: Math.max(c.seen_seq, a.seq) };
     const top = topRange(c);
     if (!row) return this.set(seen);
-    if (top && a.seq === top.to + 1) {
+    if (top && a.seq === top.to + 1 && isFresh(c, a.seq)) {
       await this.live(messageOf(row, a, this.self));
       return;
     }

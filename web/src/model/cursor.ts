@@ -14,6 +14,9 @@ export interface Cursor {
   readonly ranges: readonly Range[];
   /** All alterations up to this number are in the kept messages. Meaningless while never loaded. */
   readonly change: Change;
+  /** The channel's last seq when `change` was last moved: a message up to here that comes by another way than a page may
+   *  be in a state older than `change` says. */
+  readonly as_of: Seq;
   /** The first seq this user may see; 0 while unknown. */
   readonly start: Seq;
   /** The greatest numbers heard of, whether or not the message itself came. */
@@ -30,7 +33,7 @@ export type Gap =
 export const FILL_MAX = 400;
 
 export const emptyCursor = (channel: ChannelID): Cursor => ({
-  channel, ranges: [], change: 0, start: 0, seen_seq: 0, seen_change: 0,
+  channel, ranges: [], change: 0, as_of: 0, start: 0, seen_seq: 0, seen_change: 0,
 });
 
 export function addRange(ranges: readonly Range[], r: Range): readonly Range[] {
@@ -66,6 +69,11 @@ export function cutRanges(ranges: readonly Range[], max: number): { ranges: read
     left -= size;
   }
   return { ranges, below: 0 };
+}
+
+/** Whether a message as it was first sent may be taken in: nothing had altered it when `change` was counted. */
+export function isFresh(c: Cursor, seq: Seq): boolean {
+  return c.change === 0 || seq > c.as_of;
 }
 
 /** What the device should fetch, given what the inbox says of the channel. */

@@ -26,6 +26,8 @@ export interface ChangeCover {
   readonly messages: readonly Message[];
   readonly after: Change;
   readonly to: Change;
+  /** Of the channel at the time of reading. */
+  readonly lastSeq: Seq;
 }
 
 export interface Ack {

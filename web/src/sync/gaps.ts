@@ -138,7 +138,7 @@ export class Gaps {
         const page = await core.api.changes(gap.channel, gap.after, gap.upTo, GAP_PAGE);
         const last = page.messages[page.messages.length - 1];
         const to = page.more_after ? (last?.change ?? gap.after) : Math.max(page.last_change, last?.change ?? 0);
-        await core.commit({ changes: [{ channel: gap.channel, messages: page.messages, after: gap.after, to }] });
+        await core.commit({ changes: [{ channel: gap.channel, messages: page.messages, after: gap.after, to, lastSeq: page.last_seq }] });
         return to > gap.after;
       }
     }

@@ -191,11 +191,11 @@ export class History {
     }
   }
 
-  private async load(side: "older" | "newer", w: Window, fetch: (cursor: Cursor | undefined) => Promise<void>): Promise<void> {
+  private async load(side: "older" | "newer", w: Window, reach: (cursor: Cursor | undefined) => Promise<void>): Promise<void> {
     const turn = this.turn;
     this.set(turn, { ...view.loadState.value, [side]: "loading" });
     try {
-      await fetch(await loadCursor(this.core.keeper, w.channel));
+      await reach(await loadCursor(this.core.keeper, w.channel));
       if (turn === this.turn) await this.extend(turn, w.channel, side);
       this.set(turn, { ...view.loadState.value, [side]: "idle" });
     } catch (err) {
