@@ -60,7 +60,7 @@ export const ko: Catalogue = {
   noAccountYet: "처음이신가요?",
   haveAccount: "이미 계정이 있나요?",
   firstRunTitle: "고리를 시작해요",
-  firstRunText: "첫 번째 계정이라서 이 서버를 관리하게 돼요.",
+  firstRunText: "첫 번째 계정이라 이 서버를 관리하게 돼요.",
   loggedOutElsewhere: "로그아웃되었어요. 다시 로그인해 주세요.",
   accountDisabled: "사용이 중지된 계정이에요. 서버 관리자에게 문의해 주세요.",
   mustUpdate: "새 버전이 나왔어요. 새로 고치면 이어서 쓸 수 있어요.",

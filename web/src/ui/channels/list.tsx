@@ -2,8 +2,10 @@ import { useRef } from "preact/hooks";
 import { t } from "../../i18n/index";
 import { channelList } from "../../state/channels";
 import { link } from "../../state/link";
+import { me } from "../../state/me";
 import { Button } from "../kit/button";
 import { Empty, Skeleton } from "../kit/empty";
+import { layoutOf } from "../shell/layout";
 import { overlay } from "../shell/overlays";
 import { ChannelRow } from "./row";
 
@@ -40,14 +42,23 @@ function NoChannels() {
       </div>
     );
   }
+  if (layoutOf() !== "narrow") return <p class="channel-list none meta">{t("channelsEmpty")}</p>;
   return (
     <div class="channel-list none">
-      <Empty title={t("channelsEmpty")} text={t("channelsEmptyText")}>
-        <Button tone="accent" onClick={() => overlay({ is: "direct" })}>
-          {t("newDirect")}
-        </Button>
-        <Button onClick={() => overlay({ is: "group" })}>{t("newGroup")}</Button>
-      </Empty>
+      <Welcome />
     </div>
+  );
+}
+
+/** Where there are no conversations yet: how to begin one. */
+export function Welcome() {
+  const first = me.value?.admin === true;
+  return (
+    <Empty title={first ? t("firstRunTitle") : t("channelsEmpty")} text={first ? `${t("firstRunText")} ${t("channelsEmptyText")}` : t("channelsEmptyText")}>
+      <Button tone="accent" onClick={() => overlay({ is: "direct" })}>
+        {t("newDirect")}
+      </Button>
+      <Button onClick={() => overlay({ is: "group" })}>{t("newGroup")}</Button>
+    </Empty>
   );
 }

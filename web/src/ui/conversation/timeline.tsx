@@ -3,7 +3,7 @@ import { useEffect, useMemo } from "preact/hooks";
 import { t } from "../../i18n/index";
 import { dayName } from "../../i18n/time";
 import { layout, type Item } from "../../model/layout";
-import { KIND_DIRECT, type Message } from "../../model/types";
+import { KIND_DIRECT, type ChannelID, type Message, type Seq, type UserID } from "../../model/types";
 import { readCounter, unreadOf } from "../../model/unread";
 import { entries, members } from "../../state/channels";
 import { me } from "../../state/me";
@@ -46,10 +46,11 @@ export function Timeline() {
   useJump(scroll.toKey);
   useNeeded();
   const roving = useRoving(scroll.scroller, days);
-  const counter = useMemo(() => readCounter(members.value.get(scene.channel) ?? []), [members.value, scene.channel]);
+  const entry = entries.value.get(scene.channel);
+  const counter = useCounter(scene.channel, entry?.read_seq ?? 0);
   return (
     <div class="timeline-frame">
-      <div ref={scroll.scroller} class="timeline" {...roving} role="log" aria-live="off" aria-label={t("messages")} tabIndex={-1}>
+      <div ref={scroll.scroller} class={entry?.kind === KIND_DIRECT ? "timeline direct" : "timeline"} {...roving} role="log" aria-live="off" aria-label={t("messages")} tabIndex={-1}>
         <div ref={scroll.content} class="timeline-content">
           <Top />
           {days.map((day) => (
@@ -123,6 +124,15 @@ function ToEnd({ shown, toEnd }: { shown: boolean; toEnd: () => void }) {
       <Icon of={ArrowDown} size={18} />
     </button>
   );
+}
+
+/** How many have not read a message. One's own read mark is known here first. */
+function useCounter(channel: ChannelID, ownRead: Seq): (seq: Seq, sender: UserID) => number {
+  const list = members.value.get(channel);
+  return useMemo(() => {
+    const known = (list ?? []).map((member) => (isMe(member.user) && member.read_seq < ownRead ? { ...member, read_seq: ownRead } : member));
+    return readCounter(known);
+  }, [list, ownRead]);
 }
 
 /** Moves the read mark to the last message in sight; at the end, over everything that is there. */

@@ -1,7 +1,10 @@
 import { useEffect } from "preact/hooks";
 import { t } from "../../i18n/index";
 import { closeChannel, closeThread, openChannel, openThread } from "../../sync/commands";
+import { channelList } from "../../state/channels";
+import { link } from "../../state/link";
 import { authEnd } from "../../state/me";
+import { Welcome } from "../channels/list";
 import { ChannelPane } from "../channels/pane";
 import { Overlays, watchKeys } from "./overlays";
 import { Conversation } from "../conversation/conversation";
@@ -53,6 +56,7 @@ function Main() {
 }
 
 function NoConversation() {
+  if (channelList.value.length === 0) return link.value.state === "connecting" || link.value.state === "catching-up" ? null : <Welcome />;
   const [before, after] = t("noConversationText").split("{key}");
   return (
     <Empty
