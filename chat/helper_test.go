@@ -20,7 +20,7 @@ import (
 
 // world is a node on a store in memory.
 type world struct {
-	*testing.T
+	testing.TB
 	mem    *chattest.Memory
 	hub    *chat.Hub
 	svc    *chat.Service
@@ -53,10 +53,7 @@ func inWorld(t *testing.T, run func(w *world), change ...func(*chat.Deps)) {
 func newWorld(t testing.TB, change ...func(*chat.Deps)) *world {
 	mem := chattest.NewMemory()
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
-	w := &world{mem: mem, hub: chat.NewHub(chat.HubConfig{Log: logger}), crowd: newCrowd(), ctx: context.Background()}
-	if tt, ok := t.(*testing.T); ok {
-		w.T = tt
-	}
+	w := &world{TB: t, mem: mem, hub: chat.NewHub(chat.HubConfig{Log: logger}), crowd: newCrowd(), ctx: context.Background()}
 	mem.OnInbox = w.hub.InboxChanged
 	deps := chat.Deps{Log: mem, Directory: mem, Roster: mem, Inboxes: mem, Invites: mem, People: mem, Contacts: mem,
 		Attendance: w.crowd, Audit: mem, Hub: w.hub, Node: "n1", Logger: logger}
