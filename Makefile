@@ -10,6 +10,7 @@ DATA   ?= ./data
 SHARDS ?=
 PORT   ?= 8080
 UPARGS ?=
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 URL    ?= http://localhost:$(PORT)
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unreleased)
@@ -61,7 +62,7 @@ web-unit: web/node_modules/.installed
 
 ## e2e: the browser client in Debian's Chromium against a system of its own
 e2e: build
-	cd web && npm run --silent e2e
+	cd web && CHROMIUM=$(CHROMIUM) npm run --silent e2e
 
 ## bench: figures of this machine against a running system (URL)
 bench: build

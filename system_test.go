@@ -76,6 +76,25 @@ type system struct {
 // startUp runs gori up on a data folder until it says that it is ready.
 func startUp(t *testing.T, dir string, args ...string) *system {
 	t.Helper()
+	s, said := beginUp(t, dir, args...)
+	for {
+		select {
+		case line := <-said:
+			if _, rest, ok := strings.Cut(line, "ready at "); ok {
+				s.url, _, _ = strings.Cut(rest, " ")
+				return s
+			}
+		case <-s.done:
+			t.Fatalf("gori up ended at its start: %s", s.said())
+		case <-time.After(time.Minute):
+			t.Fatalf("gori up is not ready after a minute: %s", s.said())
+		}
+	}
+}
+
+// beginUp starts gori up and yields the lines it prints.
+func beginUp(t *testing.T, dir string, args ...string) (*system, <-chan string) {
+	t.Helper()
 	log, err := os.CreateTemp("", "gori-log-")
 	if err != nil {
 		t.Fatal(err)
@@ -91,26 +110,15 @@ func startUp(t *testing.T, dir string, args ...string) *system {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.end)
-	ready := make(chan string, 1)
+	said := make(chan string, 100)
 	go func() {
 		defer close(s.done)
-		lines := bufio.NewScanner(out)
-		for lines.Scan() {
-			if _, rest, ok := strings.Cut(lines.Text(), "ready at "); ok {
-				url, _, _ := strings.Cut(rest, " ")
-				ready <- url
-			}
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			said <- lines.Text()
 		}
 		_ = s.cmd.Wait()
 	}()
-	select {
-	case s.url = <-ready:
-	case <-s.done:
-		t.Fatalf("gori up ended at its start: %s", s.said())
-	case <-time.After(time.Minute):
-		t.Fatalf("gori up is not ready after a minute: %s", s.said())
-	}
-	return s
+	return s, said
 }
 
 func (s *system) said() string {

@@ -221,6 +221,28 @@ func TestUpLeavesNothingAndFindsEverythingAgain(t *testing.T) {
 	k.check()
 }
 
+func TestUpInterruptedAtItsStartLeavesNothing(t *testing.T) {
+	dir := dataDir(t)
+	s, said := beginUp(t, dir, "--shards", "2")
+	select {
+	case line := <-said:
+		if !strings.Contains(line, "Making 2") {
+			t.Errorf("it begins by saying %q", line)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("it says nothing")
+	}
+	s.signal(syscall.SIGTERM)
+	<-s.done
+	if code := s.cmd.ProcessState.ExitCode(); code != exitOK {
+		t.Errorf("exit %d: %s", code, s.said())
+	}
+	if left := s.processes(); len(left) != 0 {
+		t.Errorf("processes left: %v", left)
+	}
+	startUp(t, dir)
+}
+
 func TestUpRefusesWhatItCannotDo(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
