@@ -19,6 +19,7 @@ type importer struct {
 	admin  *client.Client
 	source string
 	bar    *progress
+	also   []client.UserID // members besides those of the logs
 
 	mu     sync.Mutex
 	people map[string]client.UserID // by nick
@@ -61,7 +62,7 @@ func (im *importer) send(ctx context.Context, l *ircLog) error {
 	if err != nil {
 		return err
 	}
-	ch, err := im.admin.ImportChannel(ctx, im.source, l.name, members)
+	ch, err := im.admin.ImportChannel(ctx, im.source, l.name, append(members, im.also...))
 	if err != nil {
 		return err
 	}
