@@ -24,7 +24,7 @@ import (
 
 const (
 	effectStale    = 5 * time.Second // age from which any node may apply it
-	effectPatience = 2 * time.Second // how long a caller waits for its own effects
+	effectPatience = 1 * time.Second // how long a caller waits for its own effects
 	effectBackOff  = 5 * time.Minute // the longest pause between two tries
 	sweepPage      = 64              // partitions looked at in one sweep of a shard
 	sweepClaim     = 64              // effects claimed of one partition at once
@@ -75,18 +75,26 @@ func (e *effectState) queue() chan effect {
 // owe writes debts into the transaction that causes them, which has passed the
 // gate of p, and adds them to owed for carryOut after the commit.
 func (s *Store) owe(ctx context.Context, tx pgx.Tx, p shard.Partition, owed *[]effect, debts ...debt) error {
+	b := &pgx.Batch{}
 	for _, d := range debts {
-		payload, err := json.Marshal(d)
+		e, err := s.queueDebt(b, p, d)
 		if err != nil {
-			return fmt.Errorf("encode effect %s: %w", d.kind(), err)
-		}
-		e := effect{partition: p, id: newID(s.now()), debt: d}
-		if _, err := tx.Exec(ctx, sqlOwe, p, e.id, d.kind(), payload, s.now(), s.now().Add(effectStale)); err != nil {
 			return err
 		}
 		*owed = append(*owed, e)
 	}
-	return nil
+	return tx.SendBatch(ctx, b).Close()
+}
+
+// queueDebt is owe for one debt and a batch that the caller sends.
+func (s *Store) queueDebt(b *pgx.Batch, p shard.Partition, d debt) (effect, error) {
+	payload, err := json.Marshal(d)
+	if err != nil {
+		return effect{}, fmt.Errorf("encode effect %s: %w", d.kind(), err)
+	}
+	e := effect{partition: p, id: newID(s.now()), debt: d}
+	b.Queue(sqlOwe, p, e.id, d.kind(), payload, s.now(), s.now().Add(effectStale))
+	return e, nil
 }
 
 const sqlOwe = `INSERT INTO data.effects (partition, effect_id, kind, payload, made_at, next_at) VALUES ($1, $2, $3, $4, $5, $6)`

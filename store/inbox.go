@@ -123,18 +123,24 @@ func (s *Store) Inbox(ctx context.Context, user chat.UserID, after chat.Pos, lim
 // Whoever changes a row of data.inbox holds this lock, so positions grow in the
 // order of commits. The rows of users who do not exist are not there to lock.
 func lockInboxes(ctx context.Context, tx pgx.Tx, parts []int32, users []int64) error {
-	_, err := tx.Exec(ctx, `SELECT 1 FROM data.user_state t
-		JOIN unnest($1::int[], $2::bigint[]) AS w (partition, user_id) USING (partition, user_id)
-		ORDER BY t.partition, t.user_id FOR NO KEY UPDATE OF t`, parts, users)
+	_, err := tx.Exec(ctx, sqlLockInboxes, parts, users)
 	return err
 }
 
+const sqlLockInboxes = `SELECT 1 FROM data.user_state t
+	JOIN unnest($1::int[], $2::bigint[]) AS w (partition, user_id) USING (partition, user_id)
+	ORDER BY t.partition, t.user_id FOR NO KEY UPDATE OF t`
+
+const sqlEntry = `SELECT ` + entryColumns + ` FROM data.inbox i WHERE i.partition = $1 AND i.user_id = $2 AND i.channel_id = $3`
+
 // readEntry reads one entry; CodeNotFound if there is none.
 func readEntry(ctx context.Context, q querier, user chat.UserID, id chat.ChannelID) (chat.InboxEntry, error) {
+	return scanEntry(q.QueryRow(ctx, sqlEntry, shard.Of(user), user, id))
+}
+
+func scanEntry(row pgx.Row) (chat.InboxEntry, error) {
 	var r entryScan
-	err := q.QueryRow(ctx, `SELECT `+entryColumns+` FROM data.inbox i
-		WHERE i.partition = $1 AND i.user_id = $2 AND i.channel_id = $3`, shard.Of(user), user, id).Scan(r.fields()...)
-	if err != nil {
+	if err := row.Scan(r.fields()...); err != nil {
 		return chat.InboxEntry{}, orNotFound(err, chat.CodeNotFound, "this channel is not in the inbox")
 	}
 	return r.entry()
@@ -142,8 +148,8 @@ func readEntry(ctx context.Context, q querier, user chat.UserID, id chat.Channel
 
 // Prefer sets the level or pin of a channel.
 func (s *Store) Prefer(ctx context.Context, user chat.UserID, id chat.ChannelID, p chat.Preference) (chat.InboxEntry, error) {
-	entry, changed, err := s.touchEntry(ctx, user, id, func(ctx context.Context, tx pgx.Tx) (bool, error) {
-		tag, err := tx.Exec(ctx, `WITH set AS (
+	entry, changed, err := s.touchEntry(ctx, user, id, func(b *pgx.Batch) error {
+		b.Queue(`WITH set AS (
 				UPDATE data.inbox i SET level = coalesce($4, i.level), pinned = coalesce($5, i.pinned), pos = t.inbox_pos + 1
 				FROM data.user_state t
 				WHERE t.partition = $1 AND t.user_id = $2 AND i.partition = $1 AND i.user_id = $2 AND i.channel_id = $3 AND i.member
@@ -151,7 +157,7 @@ func (s *Store) Prefer(ctx context.Context, user chat.UserID, id chat.ChannelID,
 				RETURNING i.pos)
 			UPDATE data.user_state t SET inbox_pos = set.pos FROM set WHERE t.partition = $1 AND t.user_id = $2`,
 			shard.Of(user), user, id, p.Level, p.Pinned)
-		return tag.RowsAffected() > 0, err
+		return nil
 	})
 	if changed {
 		s.cfg.OnInbox([]chat.InboxNotice{{User: user, Entry: entry}})
@@ -159,26 +165,16 @@ func (s *Store) Prefer(ctx context.Context, user chat.UserID, id chat.ChannelID,
 	return entry, err
 }
 
-// touchEntry runs change under the lock of a member's inbox and returns the
-// entry after it. A member whose inbox does not know the channel yet, as its
-// fan-out is on the way, gets the entry first.
-func (s *Store) touchEntry(ctx context.Context, user chat.UserID, id chat.ChannelID, change func(ctx context.Context, tx pgx.Tx) (bool, error)) (chat.InboxEntry, bool, error) {
+// touchEntry runs the statements that queue adds, under the lock of a member's
+// inbox, and returns the entry after them and whether the first of them changed
+// something. A member whose inbox does not know the channel yet, as its fan-out
+// is on the way, gets the entry first.
+func (s *Store) touchEntry(ctx context.Context, user chat.UserID, id chat.ChannelID, queue func(b *pgx.Batch) error) (chat.InboxEntry, bool, error) {
 	var entry chat.InboxEntry
 	var changed bool
-	home := shard.Of(user)
 	touch := func() error {
-		return s.write(ctx, home, func(ctx context.Context, tx pgx.Tx) error {
-			if err := lockInboxes(ctx, tx, []int32{int32(home)}, []int64{int64(user)}); err != nil {
-				return err
-			}
-			var err error
-			if changed, err = change(ctx, tx); err != nil {
-				return err
-			}
-			entry, err = readEntry(ctx, tx, user, id)
-			if err == nil && !entry.Member {
-				return chat.Errorf(chat.CodeNotFound, "this channel is not in the inbox")
-			}
+		return s.write(ctx, shard.Of(user), func(ctx context.Context, tx pgx.Tx) (err error) {
+			entry, changed, err = touchIn(ctx, tx, user, id, queue)
 			return err
 		})
 	}
@@ -192,4 +188,33 @@ func (s *Store) touchEntry(ctx context.Context, user chat.UserID, id chat.Channe
 		return chat.InboxEntry{}, false, err
 	}
 	return entry, changed, nil
+}
+
+// touchIn does it in one round trip.
+func touchIn(ctx context.Context, tx pgx.Tx, user chat.UserID, id chat.ChannelID, queue func(b *pgx.Batch) error) (entry chat.InboxEntry, changed bool, err error) {
+	home := shard.Of(user)
+	b := &pgx.Batch{}
+	b.Queue(sqlLockInboxes, []int32{int32(home)}, []int64{int64(user)})
+	if err := queue(b); err != nil {
+		return entry, false, err
+	}
+	changes := b.Len() - 1
+	b.Queue(sqlEntry, home, user, id)
+	res := tx.SendBatch(ctx, b)
+	defer res.Close()
+	if _, err := res.Exec(); err != nil {
+		return entry, false, err
+	}
+	for i := range changes {
+		tag, err := res.Exec()
+		if err != nil {
+			return entry, false, err
+		}
+		changed = changed || i == 0 && tag.RowsAffected() > 0
+	}
+	entry, err = scanEntry(res.QueryRow())
+	if err == nil && !entry.Member {
+		err = chat.Errorf(chat.CodeNotFound, "this channel is not in the inbox")
+	}
+	return entry, changed, err
 }

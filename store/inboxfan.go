@@ -77,14 +77,11 @@ func (n *homeNews) merge(o *homeNews) {
 		n.news = *b
 	}
 	n.news.own, n.news.mentions, n.news.threads = own, mentions, threads
-	switch {
-	case n.adopted != o.adopted:
-		// One of them covers only some of the members.
+	if n.part.rosterVersion != o.part.rosterVersion || !slices.Equal(n.part.users, o.part.users) {
+		// One of them may cover only some of the members.
 		n.part = unite(n.part, o.part)
-		n.adopted = false
-	case o.part.rosterVersion > n.part.rosterVersion:
-		n.part = o.part
 	}
+	n.adopted = n.adopted && o.adopted
 	n.refs = append(n.refs, o.refs...)
 }
 

@@ -25,27 +25,29 @@ func (s *Store) MarkRead(ctx context.Context, m chat.ReadMark) (chat.InboxEntry,
 	if err != nil {
 		return chat.InboxEntry{}, false, err
 	}
-	home := shard.Of(m.User)
-	var owed []effect
-	entry, moved, err := s.touchEntry(ctx, m.User, m.Channel, func(ctx context.Context, tx pgx.Tx) (bool, error) {
-		var moved bool
-		var err error
-		if m.Thread == 0 {
-			moved, err = moveMark(ctx, tx, m, at)
-		} else {
-			moved, err = moveThreadMark(ctx, tx, m, at)
+	if m.Thread == 0 && at.seq <= at.known {
+		// The channel learns marks from the inbox, so there it is no smaller.
+		entry, err := s.knownEntry(ctx, m.User, m.Channel)
+		if chat.CodeOf(err) != chat.CodeNotFound {
+			return entry, false, err
 		}
-		if owed = nil; err != nil || m.Thread != 0 || at.seq <= at.known {
-			return moved, err
+	}
+	var told effect
+	entry, moved, err := s.touchEntry(ctx, m.User, m.Channel, func(b *pgx.Batch) (err error) {
+		if m.Thread != 0 {
+			queueThreadMark(b, m, at)
+			return nil
 		}
-		// Even if the mark was here already, as it is after one's own message.
-		return moved, s.owe(ctx, tx, home, &owed, readMarkEffect{Channel: m.Channel, User: m.User, Seq: at.seq})
+		queueMark(b, m, at)
+		// Even if the mark is here already, as it is after one's own message.
+		told, err = s.queueDebt(b, shard.Of(m.User), readMarkEffect{Channel: m.Channel, User: m.User, Seq: at.seq})
+		return err
 	})
 	if err != nil {
 		return chat.InboxEntry{}, false, err
 	}
-	for _, e := range owed {
-		s.hurryMark(e)
+	if told.debt != nil {
+		s.hurryMark(told)
 	}
 	if moved {
 		s.cfg.OnInbox([]chat.InboxNotice{{User: m.User, Entry: entry}})
@@ -75,10 +77,21 @@ func (s *Store) markPoint(ctx context.Context, m chat.ReadMark) (markPoint, erro
 	return at, err
 }
 
-// moveMark moves the mark of the channel itself. The mentions it passes are
+func (s *Store) knownEntry(ctx context.Context, user chat.UserID, id chat.ChannelID) (entry chat.InboxEntry, err error) {
+	err = s.read(ctx, shard.Of(user), func(ctx context.Context, q querier) error {
+		entry, err = readEntry(ctx, q, user, id)
+		return err
+	})
+	if err == nil && !entry.Member {
+		err = chat.Errorf(chat.CodeNotFound, "this channel is not in the inbox")
+	}
+	return entry, err
+}
+
+// queueMark moves the mark of the channel itself. The mentions it passes are
 // read.
-func moveMark(ctx context.Context, tx pgx.Tx, m chat.ReadMark, at markPoint) (bool, error) {
-	tag, err := tx.Exec(ctx, `WITH moved AS (
+func queueMark(b *pgx.Batch, m chat.ReadMark, at markPoint) {
+	b.Queue(`WITH moved AS (
 			UPDATE data.inbox i SET read_seq = $4, read_count = greatest(i.read_count, $5), pos = t.inbox_pos + 1
 			FROM data.user_state t
 			WHERE t.partition = $1 AND t.user_id = $2 AND i.partition = $1 AND i.user_id = $2 AND i.channel_id = $3
@@ -89,19 +102,15 @@ func moveMark(ctx context.Context, tx pgx.Tx, m chat.ReadMark, at markPoint) (bo
 				AND d.root_seq = 0 AND d.seq <= $4)
 		UPDATE data.user_state t SET inbox_pos = moved.pos FROM moved WHERE t.partition = $1 AND t.user_id = $2`,
 		shard.Of(m.User), m.User, m.Channel, at.seq, at.count)
-	return tag.RowsAffected() > 0, err
 }
 
-// moveThreadMark moves the mark of one thread. Who does not follow the thread
+// queueThreadMark moves the mark of one thread. Who does not follow the thread
 // has no mark there. A follower whose inbox does not know yet gets the mark, and
 // the fan-out on its way finds it.
-func moveThreadMark(ctx context.Context, tx pgx.Tx, m chat.ReadMark, at markPoint) (bool, error) {
-	if at.seq == 0 {
-		return false, nil
-	}
-	tag, err := tx.Exec(ctx, `WITH moved AS (
+func queueThreadMark(b *pgx.Batch, m chat.ReadMark, at markPoint) {
+	b.Queue(`WITH moved AS (
 			INSERT INTO data.thread_inbox AS x (partition, user_id, channel_id, root_seq, last_seq, last_count, read_count)
-			SELECT $1, $2, $3, $6, $4, $5, $5 WHERE EXISTS
+			SELECT $1, $2, $3, $6, $4::bigint, $5, $5 WHERE $4::bigint > 0 AND EXISTS
 				(SELECT FROM data.inbox WHERE partition = $1 AND user_id = $2 AND channel_id = $3 AND member)
 				AND ($7 OR EXISTS (SELECT FROM data.thread_inbox WHERE partition = $1 AND user_id = $2 AND channel_id = $3 AND root_seq = $6))
 			ON CONFLICT (partition, user_id, channel_id, root_seq) DO UPDATE SET
@@ -111,13 +120,12 @@ func moveThreadMark(ctx context.Context, tx pgx.Tx, m chat.ReadMark, at markPoin
 			RETURNING 1),
 		seen AS (
 			DELETE FROM data.mentions d USING moved WHERE d.partition = $1 AND d.user_id = $2 AND d.channel_id = $3
-				AND d.root_seq = $6 AND d.seq <= $4),
+				AND d.root_seq = $6 AND d.seq <= $4::bigint),
 		up AS (
 			UPDATE data.user_state t SET inbox_pos = inbox_pos + 1 FROM moved WHERE t.partition = $1 AND t.user_id = $2
 			RETURNING inbox_pos)
 		UPDATE data.inbox i SET pos = up.inbox_pos FROM up WHERE i.partition = $1 AND i.user_id = $2 AND i.channel_id = $3`,
 		shard.Of(m.User), m.User, m.Channel, at.seq, at.count, m.Thread, at.follows)
-	return tag.RowsAffected() > 0, err
 }
 
 // readMarkEffect tells a channel how far a member has read.
