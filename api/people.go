@@ -84,6 +84,9 @@ func (s *Server) setAvatar(w http.ResponseWriter, r *http.Request) (any, error) 
 	if err != nil {
 		return nil, err
 	}
+	if len(b) == 0 {
+		return nil, chat.Errorf(chat.CodeBadRequest, "there is no picture in the body")
+	}
 	version, err := s.cfg.People.SetAvatar(r.Context(), whoIs(r), b)
 	return avatarVersion{version}, err
 }

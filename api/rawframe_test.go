@@ -375,6 +375,8 @@ func TestAFrameSentWithTheHandshakeIsNotLost(t *testing.T) {
 	}
 }
 
+func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
+
 func readResponse(t testing.TB, what string, conn net.Conn) *http.Response {
 	t.Helper()
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)

@@ -135,7 +135,7 @@ func (sys *system) request(method, path string, body any) *http.Request {
 		}
 		r = bytes.NewReader(enc)
 	}
-	if !strings.HasPrefix(path, "/api/") && !strings.HasPrefix(path, "/n/") && !strings.HasSuffix(path, "z") {
+	if !strings.HasPrefix(path, "/api/") && !strings.HasPrefix(path, "/n/") && path != "/healthz" && path != "/readyz" {
 		path = "/api/v1" + path
 	}
 	req := httptest.NewRequest(method, path, r)
