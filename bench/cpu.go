@@ -40,9 +40,21 @@ func FindProcesses() Processes {
 
 // usage is CPU time and resident memory at one moment.
 type usage struct {
-	at                          time.Time
-	server, postgres, generator time.Duration
-	serverRSS                   int64
+	at        time.Time
+	server    map[int]time.Duration // by process
+	postgres  map[int]time.Duration // by instance, with all its children
+	generator time.Duration
+	serverRSS int64
+}
+
+// spent is what processes used between two moments. One that is new at the
+// second has used all it has; what a killed one used is not known.
+func spent(from, to map[int]time.Duration) time.Duration {
+	var d time.Duration
+	for pid, t := range to {
+		d += t - from[pid]
+	}
+	return d
 }
 
 // tick is the unit of /proc/PID/stat; 100 a second on every Linux.
@@ -84,26 +96,26 @@ func stat(pid int) (procStat, bool) {
 // measure reads the usage. Children of PostgreSQL that have ended are in their
 // parent's account; those that live are added.
 func measure(p Processes) usage {
-	u := usage{at: time.Now()}
+	u := usage{at: time.Now(), server: map[int]time.Duration{}, postgres: map[int]time.Duration{}}
 	for _, pid := range p.Server {
 		if s, ok := stat(pid); ok {
-			u.server += s.own
+			u.server[pid] = s.own
 		}
 		u.serverRSS += rss(pid)
 	}
-	parents := map[int]bool{}
 	for _, pid := range p.Postgres {
 		if s, ok := stat(pid); ok {
-			u.postgres += s.own + s.children
-			parents[pid] = true
+			u.postgres[pid] = s.own + s.children
 		}
 	}
-	if len(parents) > 0 {
+	if len(u.postgres) > 0 {
 		dirs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
 		for _, dir := range dirs {
 			pid, _ := strconv.Atoi(filepath.Base(dir))
-			if s, ok := stat(pid); ok && parents[s.ppid] {
-				u.postgres += s.own
+			if s, ok := stat(pid); ok {
+				if t, child := u.postgres[s.ppid]; child {
+					u.postgres[s.ppid] = t + s.own
+				}
 			}
 		}
 	}
@@ -130,17 +142,14 @@ func rss(pid int) int64 {
 // messages.
 func (r *Result) fill(from, to usage, n, deliveries int64) {
 	secs := to.at.Sub(from.at).Seconds()
-	per := func(a, b time.Duration) float64 {
-		if n == 0 {
-			return 0
-		}
-		return round(max(0, (b-a).Seconds()*1000/float64(n)), 4)
-	}
-	share := func(a, b time.Duration) float64 { return round(max(0, (b-a).Seconds()/secs), 3) }
+	server, postgres := spent(from.server, to.server), spent(from.postgres, to.postgres)
+	generator := to.generator - from.generator
+	per := func(d time.Duration) float64 { return round(d.Seconds()*1000/float64(n), 4) }
+	share := func(d time.Duration) float64 { return round(d.Seconds()/secs, 3) }
 	r.Seconds = round(secs, 2)
-	r.CPUMSPerMsg = CPUPerMsg{per(from.server, to.server), per(from.postgres, to.postgres), per(from.generator, to.generator)}
-	r.CPUShare = CPUShare{share(from.server, to.server), share(from.postgres, to.postgres), share(from.generator, to.generator)}
+	r.CPUMSPerMsg = CPUPerMsg{per(server), per(postgres), per(generator)}
+	r.CPUShare = CPUShare{share(server), share(postgres), share(generator)}
 	if deliveries > 0 {
-		r.USPerDelivery = round(max(0, (to.server-from.server).Seconds()*1e6/float64(deliveries)), 2)
+		r.USPerDelivery = round(server.Seconds()*1e6/float64(deliveries), 2)
 	}
 }
