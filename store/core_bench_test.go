@@ -74,20 +74,29 @@ const body300 = "가나다라마바사아자차카타파하 고리는 사슬의 
 func benchPairs(b *testing.B, shards, pairs, drafts int) {
 	ins, dsns := durableRing(b, shards)
 	var notices atomic.Int64
-	s := openOn(b, dsns, func(c *Config) { c.OnInbox = func(n []chat.InboxNotice) { notices.Add(int64(len(n))) } })
+	s := openOn(b, dsns, func(c *Config) {
+		c.OnInbox = func(n []chat.InboxNotice) { notices.Add(int64(len(n))) }
+		if w, err := strconv.Atoi(os.Getenv("GORI_BENCH_WRITERS")); err == nil {
+			c.Writers = w
+		}
+	})
 	h := &harness{b, s}
 	type pair struct {
 		ch chat.ChannelID
 		u  [2]chat.UserID
 	}
-	var ps []pair
-	for range pairs {
-		p := pair{u: [2]chat.UserID{h.user(), h.user()}}
-		p.ch = h.channel(p.u[0], p.u[1])
-		h.send(p.ch, p.u[0], 1, "first")
-		h.send(p.ch, p.u[1], 2, "second")
-		ps = append(ps, p)
+	ps := make([]pair, pairs)
+	var setup sync.WaitGroup
+	for i := range ps {
+		setup.Go(func() {
+			p := pair{u: [2]chat.UserID{h.user(), h.user()}}
+			p.ch = h.channel(p.u[0], p.u[1])
+			h.send(p.ch, p.u[0], 1, "first")
+			h.send(p.ch, p.u[1], 2, "second")
+			ps[i] = p
+		})
 	}
+	setup.Wait()
 	h.settledAll()
 	for _, sh := range s.shards {
 		if _, err := sh.pool.Exec(context.Background(), "VACUUM ANALYZE"); err != nil {
