@@ -11,7 +11,7 @@ func (svc *Service) Friends(ctx context.Context, who Identity) ([]Friend, []User
 	if friends == nil {
 		friends = []Friend{}
 	}
-	users, err := svc.profilesOf(ctx, peersOf(nil, friends))
+	users, err := svc.facesOf(ctx, peersOf(nil, friends))
 	return friends, users, err
 }
 

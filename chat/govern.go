@@ -70,7 +70,7 @@ func (svc *Service) Members(ctx context.Context, who Identity, id ChannelID) ([]
 	for i, m := range members {
 		ids[i] = m.User
 	}
-	users, err := svc.profilesOf(ctx, ids)
+	users, err := svc.facesOf(ctx, ids)
 	return members, users, err
 }
 

@@ -129,7 +129,8 @@ type Logins interface {
 // People keeps profiles.
 type People interface {
 	Self(ctx context.Context, user UserID) (Self, error)
-	// Profiles reads up to MaxProfilesPerCall; unknown ids are left out.
+	// Profiles reads up to MaxProfilesPerCall; unknown ids are left out. When
+	// some homes cannot be reached it returns the others with CodeShardDown.
 	Profiles(ctx context.Context, ids []UserID) ([]User, error)
 	EditProfile(ctx context.Context, user UserID, e ProfileEdit) (Self, error)
 	// Find searches login and display names by prefix over all shards; partial

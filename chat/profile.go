@@ -33,8 +33,20 @@ func (c *profileCache) forget(id UserID) {
 	delete(c.byID, id)
 }
 
+// facesOf is profilesOf for showing people beside something else: those whose
+// home cannot be reached now are left out, as a shard that is down must not
+// keep anyone from their own inbox.
+func (svc *Service) facesOf(ctx context.Context, ids []UserID) ([]User, error) {
+	users, err := svc.profilesOf(ctx, ids)
+	if code := CodeOf(err); code == CodeShardDown || code == CodeMoving {
+		return users, nil
+	}
+	return users, err
+}
+
 // profilesOf reads profiles, from the cache where it can, in the order asked;
-// unknown users are left out. The result is never nil.
+// unknown users are left out. The result is never nil. With an error it holds
+// those that could be read.
 func (svc *Service) profilesOf(ctx context.Context, ids []UserID) ([]User, error) {
 	c, now := &svc.profiles, svc.now()
 	found := make(map[UserID]User, len(ids))
@@ -49,11 +61,12 @@ func (svc *Service) profilesOf(ctx context.Context, ids []UserID) ([]User, error
 		}
 	}
 	c.mu.Unlock()
+	var failed error
 	for len(missing) > 0 {
 		n := min(len(missing), MaxProfilesPerCall)
 		users, err := svc.people.Profiles(ctx, missing[:n])
 		if err != nil {
-			return nil, err
+			failed = err
 		}
 		missing = missing[n:]
 		c.mu.Lock()
@@ -74,7 +87,7 @@ func (svc *Service) profilesOf(ctx context.Context, ids []UserID) ([]User, error
 			out = append(out, u)
 		}
 	}
-	return out, nil
+	return out, failed
 }
 
 // Profiles reads up to MaxProfilesPerCall profiles; unknown ids are left out.

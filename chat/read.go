@@ -52,7 +52,7 @@ func (svc *Service) Inbox(ctx context.Context, who Identity, after Pos, limit in
 	if page.Entries == nil {
 		page.Entries = []InboxEntry{}
 	}
-	people, err := svc.profilesOf(ctx, peersOf(page.Entries, nil))
+	people, err := svc.facesOf(ctx, peersOf(page.Entries, nil))
 	return page, people, err
 }
 

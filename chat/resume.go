@@ -69,7 +69,7 @@ func (svc *Service) resumed(ctx context.Context, who Identity, pos Pos) (*Resume
 	r.Pos, r.More = page.Pos, page.More
 	r.Entries = append(r.Entries, page.Entries...)
 	r.Friends = append(r.Friends, friends...)
-	if r.People, err = svc.profilesOf(ctx, peersOf(page.Entries, friends)); err != nil {
+	if r.People, err = svc.facesOf(ctx, peersOf(page.Entries, friends)); err != nil {
 		return nil, err
 	}
 	if svc.attendance != nil {

@@ -9,6 +9,7 @@ import (
 
 	"gori/chat"
 	"gori/shard"
+	"gori/store/storetest"
 )
 
 func (w *world) owed() (effects, attempts int) {
@@ -115,4 +116,59 @@ func TestEffectsOfManyNodes(t *testing.T) {
 	if n := len(sure(w.Friends(t.Context(), ids[0]))); n != 0 { // version 5 wants nothing
 		t.Fatalf("%d friends after the last word", n)
 	}
+}
+
+// A shard that is down keeps nobody else from anything, and what is owed to it
+// arrives once it is back.
+func TestAShardDown(t *testing.T) {
+	in := storetest.StartInstance(t)
+	w := newWorldOn(t, []string{storetest.DSN(t), in.DSN("gori")}, func(c *Config) { c.SweepEvery = 20 * time.Millisecond })
+	ctx := t.Context()
+	var here, there []chat.UserID
+	for _, u := range w.people(24) {
+		if w.routes.Load().owner[shard.Of(u)] == 0 {
+			here = append(here, u)
+		} else {
+			there = append(there, u)
+		}
+	}
+	var id chat.ChannelID
+	for w.routes.Load().owner[shard.Of(id)] != 0 || id == 0 {
+		id = w.group(here[0], here[1], there[0])
+	}
+	w.quiet()
+	in.Kill()
+	eventually(t, "the shard counts as down", func() bool { return !w.shards[1].isUp() })
+
+	found, partial, err := w.Find(ctx, "user", 20)
+	if err != nil || !partial || len(found) != min(len(here), 20) {
+		t.Fatalf("%d found, partial %v, %v", len(found), partial, err)
+	}
+	users, err := w.Profiles(ctx, append(there[:2:2], here[:3]...))
+	wantCode(t, err, chat.CodeShardDown)
+	if len(users) != 3 {
+		t.Fatalf("%d profiles of 3 that can be reached", len(users))
+	}
+	_, err = w.Authenticate(ctx, there[0], [32]byte{})
+	wantCode(t, err, chat.CodeShardDown)
+	if _, err := w.Befriend(ctx, here[0], here[1]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Govern(ctx, chat.Governance{Kind: chat.GovernRemove, Channel: id, Actor: here[0], Users: there[:1]}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.History(ctx, chat.HistoryQuery{Channel: id, Viewer: there[0]})
+	wantCode(t, err, chat.CodeNotMember)
+
+	if err := in.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the removal arrives", func() bool {
+		w.ahead.Add(int64(time.Second))
+		if !w.shards[1].isUp() {
+			return false
+		}
+		page, err := w.Inbox(ctx, there[0], 0, 10)
+		return err == nil && len(page.Entries) > 0 && !page.Entries[len(page.Entries)-1].Member
+	})
 }

@@ -61,7 +61,8 @@ func readSelf(ctx context.Context, q querier, user chat.UserID, self *chat.Self)
 }
 
 // Profiles reads users, each shard's in one query and all shards at once.
-// Unknown ids are left out; the order is that of ids.
+// Unknown ids are left out; the order is that of ids. When some shards fail it
+// returns what the others know, with the error.
 func (s *Store) Profiles(ctx context.Context, ids []chat.UserID) ([]chat.User, error) {
 	if len(ids) > chat.MaxProfilesPerCall {
 		return nil, chat.Errorf(chat.CodeTooLong, "at most %d profiles in one call", chat.MaxProfilesPerCall)
@@ -74,9 +75,6 @@ func (s *Store) Profiles(ctx context.Context, ids []chat.UserID) ([]chat.User, e
 		}
 		return pgx.CollectRows(rows, scanUser)
 	})
-	if err != nil {
-		return nil, err
-	}
 	byID := make(map[chat.UserID]chat.User, len(rows))
 	for _, u := range rows {
 		byID[u.ID] = u
@@ -88,7 +86,7 @@ func (s *Store) Profiles(ctx context.Context, ids []chat.UserID) ([]chat.User, e
 			delete(byID, id) // an id asked for twice is answered once
 		}
 	}
-	return found, nil
+	return found, err
 }
 
 // EditProfile changes what the edit names.
