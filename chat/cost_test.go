@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"gori/chat"
 	"gori/chat/chattest"
@@ -135,5 +136,77 @@ func BenchmarkDeliver(b *testing.B) {
 	}
 	c.waitFor(sent)
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/members, "ns/delivery")
+	c.leave()
+}
+
+// pairConn sends one message after the other: the next one on each ack.
+type pairConn struct {
+	next   chan []byte
+	c      *crew
+	writes *atomic.Int64
+	acks   *atomic.Int64
+	make   func() []byte
+}
+
+func (p *pairConn) ReadFrame(context.Context) ([]byte, error) {
+	select {
+	case b := <-p.next:
+		return b, nil
+	case <-p.c.end:
+		return nil, errGone
+	}
+}
+
+func (p *pairConn) WriteFrames(_ context.Context, frames [][]byte) error {
+	p.writes.Add(1)
+	p.c.frames.Add(int64(len(frames)))
+	for _, f := range frames {
+		if f[7] == 'a' || f[7] == 'r' { // ack or resumed
+			p.acks.Add(1)
+			p.next <- p.make()
+		}
+	}
+	return nil
+}
+
+func (p *pairConn) Close(chat.CloseCode, string) {}
+
+// BenchmarkPairs measures what a 1:1 message costs this package, from the
+// frame that comes to the two that go, on the store in memory.
+func BenchmarkPairs(b *testing.B) {
+	const pairs = 50
+	w := newWorld(b, func(d *chat.Deps) { d.Attendance = nil })
+	c := &crew{end: make(chan struct{})}
+	var writes, acks, ids atomic.Int64
+	for i := range pairs {
+		var u [2]chat.Identity
+		for k := range u {
+			self, login, err := w.mem.SignUp(w.ctx, chat.NewAccount{LoginName: fmt.Sprint("u", i, "-", k), DisplayName: "x"})
+			if err != nil {
+				b.Fatal(err)
+			}
+			u[k] = chat.Identity{User: self.ID, Login: login}
+		}
+		ch, err := w.svc.OpenDirect(w.ctx, u[0], u[1].User)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for k := range u {
+			p := &pairConn{next: make(chan []byte, 4), c: c, writes: &writes, acks: &acks, make: func() []byte {
+				return fmt.Appendf(nil, `{"op":"send","channel":"%d","client_msg_id":"%s","body":"안녕하세요, 오늘 저녁에 뭐 먹을까요?"}`,
+					ch.ID, chattest.Key(int(ids.Add(1))))
+			}}
+			p.next <- []byte(`{"op":"resume","v":1,"pos":0}`)
+			c.work.Go(func() { _ = w.svc.NewSession(u[k], p).Run(w.ctx) })
+		}
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	from, wrote := acks.Load(), writes.Load()
+	for acks.Load()-from < int64(b.N) {
+		time.Sleep(time.Millisecond)
+	}
+	b.ReportMetric(float64(writes.Load()-wrote)/float64(acks.Load()-from), "writes/msg")
+	b.StopTimer()
 	c.leave()
 }

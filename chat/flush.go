@@ -1,5 +1,7 @@
 package chat
 
+import "runtime"
+
 // outQueue is what waits to be written on one session. Guarded by the
 // session's mu. It holds no memory while empty.
 type outQueue struct {
@@ -59,6 +61,9 @@ func (s *Session) startFlushLocked() {
 // One runs at a time, and only while something is queued.
 func (s *Session) flush() {
 	defer s.work.Done()
+	// Whoever queued this frame often has another one at hand (an ack and the
+	// message itself): to let it go first makes one write of two.
+	runtime.Gosched()
 	for {
 		s.mu.Lock()
 		batch := s.out

@@ -10,6 +10,7 @@ const (
 	CloseBadFrame    CloseCode = 1007 // not UTF-8
 	ClosePolicy      CloseCode = 1008
 	CloseTooBig      CloseCode = 1009
+	closeFault       CloseCode = 1011 // a fault of ours; come back
 	CloseSlow        CloseCode = 4001 // the session's queue was full; resume
 	CloseDrain       CloseCode = 4002 // the node goes away; connect elsewhere
 	CloseSilent      CloseCode = 4003 // no heartbeat; resume

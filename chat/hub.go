@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -181,8 +182,7 @@ func (h *Hub) remove(s *Session) {
 	u := sh.users[s.who.User]
 	for i, other := range u.sessions {
 		if other == s {
-			// Copied, not shifted in place: Deliver reads it under the read lock only.
-			u.sessions = append(append(make([]*Session, 0, len(u.sessions)-1), u.sessions[:i]...), u.sessions[i+1:]...)
+			u.sessions = slices.Delete(u.sessions, i, i+1)
 			break
 		}
 	}

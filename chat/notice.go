@@ -20,6 +20,7 @@ type noticeBoard struct {
 	mu    sync.Mutex
 	users map[UserID]*userNotices
 	marks map[UserID]*settledPos
+	swept time.Time // when marks of quiet users were last dropped
 }
 
 // userNotices is what one user's sessions have not been told of yet.
@@ -133,6 +134,10 @@ func (b *noticeBoard) settle(user UserID, high Pos, now time.Time) Pos {
 func (b *noticeBoard) forgetMarks(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if now.Sub(b.swept) < settleAfter {
+		return
+	}
+	b.swept = now
 	for id, m := range b.marks {
 		if now.Sub(m.lastTouched) > 10*settleAfter {
 			delete(b.marks, id)

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
@@ -147,6 +148,15 @@ func (s *Session) staleCode(nowMillis int64) CloseCode {
 		}
 	}
 	return 0
+}
+
+// survive is deferred by the session's goroutines: a fault in one ends this
+// session and not the node.
+func (s *Session) survive() {
+	if v := recover(); v != nil {
+		s.svc.logger.Error("panic in a session", "panic", v, "stack", string(debug.Stack()))
+		s.end(closeFault, "internal error")
+	}
 }
 
 // viewing is the channel on the session's screen; 0: none.

@@ -48,6 +48,7 @@ func (s *Session) send(f *sendOp) bool {
 // connection ends: what was accepted is finished.
 func (s *Session) runLane(id ChannelID, ln *sendLane) {
 	defer s.work.Done()
+	defer s.survive()
 	ctx := context.WithoutCancel(s.ctx)
 	for {
 		s.mu.Lock()

@@ -63,6 +63,7 @@ func (s *Session) later(j sideJob) {
 // runSide does the jobs one after the other until there are none.
 func (s *Session) runSide() {
 	defer s.work.Done()
+	defer s.survive()
 	for {
 		s.mu.Lock()
 		if s.ended || len(s.side.jobs) == 0 {

@@ -60,16 +60,14 @@ func trimJSONPrefix(s string) string {
 	return s
 }
 
-// checkJSON passes over a document once, without recursion or allocation in
-// the size of the input. It returns the top-level value of "op", if it is a
-// plain string.
-func checkJSON(data []byte) (op []byte, err error) {
+// checkJSON passes over a document once; what it allocates does not grow with
+// the document. It returns the fields of the top-level object.
+func checkJSON(data []byte) ([]rawField, error) {
 	if !utf8.Valid(data) {
 		return nil, Errorf(CodeBadText, "the document is not valid UTF-8")
 	}
 	c := checker{data: data}
-	c.space()
-	if c.at >= len(data) || data[c.at] != '{' {
+	if c.peek() != '{' {
 		return nil, badJSON("the document must be one JSON object")
 	}
 	if err := c.value(0); err != nil {
@@ -79,8 +77,11 @@ func checkJSON(data []byte) (op []byte, err error) {
 	if c.at != len(data) {
 		return nil, badJSON("something follows the document")
 	}
-	return c.op, nil
+	return c.top, nil
 }
+
+// rawField is one field of an object: its key and its value as it stands.
+type rawField struct{ key, value []byte }
 
 func badJSON(format string, args ...any) error { return Errorf(CodeBadRequest, format, args...) }
 
@@ -88,7 +89,7 @@ func badJSON(format string, args ...any) error { return Errorf(CodeBadRequest, f
 type checker struct {
 	data []byte
 	at   int
-	op   []byte
+	top  []rawField // of the top-level object
 }
 
 func (c *checker) space() {
@@ -185,7 +186,7 @@ func (c *checker) list(depth int) error {
 }
 
 func (c *checker) object(depth int) error {
-	var few [16][]byte // most objects have fewer keys than this
+	var few [8]rawField // most objects have no more
 	seen := few[:0]
 	c.at++
 	if c.peek() == '}' {
@@ -198,46 +199,32 @@ func (c *checker) object(depth int) error {
 			return err
 		}
 		for _, other := range seen {
-			if bytes.Equal(other, key) {
+			if bytes.Equal(other.key, key) {
 				return badJSON("the key %.64s stands twice", key)
 			}
 		}
 		if len(seen) >= maxJSONKeys {
 			return badJSON("an object has more than %d keys", maxJSONKeys)
 		}
-		seen = append(seen, key)
+		c.space()
 		from := c.at
 		if err := c.value(depth + 1); err != nil {
 			return err
 		}
-		if depth == 0 && string(key) == "op" {
-			c.op = plainString(bytes.TrimLeft(c.data[from:c.at], " \t\r\n"))
-		}
+		seen = append(seen, rawField{key, c.data[from:c.at]})
 		switch c.peek() {
 		case ',':
 			c.at++
 		case '}':
 			c.at++
+			if depth == 0 {
+				c.top = append([]rawField(nil), seen...)
+			}
 			return nil
 		default:
 			return badJSON("an object is not closed at byte %d", c.at)
 		}
 	}
-}
-
-// plainString is the content of a JSON string of printable ASCII without
-// escapes; nil for anything else.
-func plainString(b []byte) []byte {
-	if len(b) < 2 || b[0] != '"' {
-		return nil
-	}
-	b = b[1 : len(b)-1]
-	for _, x := range b {
-		if x < ' ' || x > '~' || x == '\\' {
-			return nil
-		}
-	}
-	return b
 }
 
 // key passes over a key and its colon.
