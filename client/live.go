@@ -259,7 +259,7 @@ func (l *Live) connection(ctx context.Context) error {
 type heartbeat struct {
 	l     *Live
 	w     *wire
-	last  atomic.Int64 // Unix nanoseconds of the last frame
+	fresh atomic.Bool // something was heard since the last ping
 	mu    sync.Mutex
 	timer *time.Timer
 	ended bool
@@ -267,19 +267,24 @@ type heartbeat struct {
 
 func (l *Live) heartbeat(w *wire) *heartbeat {
 	h := &heartbeat{l: l, w: w}
-	h.last.Store(time.Now().UnixNano())
+	h.fresh.Store(true)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.timer = time.AfterFunc(rand.N(l.opt.Heartbeat)+1, h.tick)
 	return h
 }
 
-func (h *heartbeat) heard() { h.last.Store(time.Now().UnixNano()) }
+func (h *heartbeat) heard() {
+	if !h.fresh.Load() {
+		h.fresh.Store(true)
+	}
+}
 
+// tick gives the connection up if the last ping was not answered, by pong or
+// anything else, and pings.
 func (h *heartbeat) tick() {
 	every := h.l.opt.Heartbeat
-	silent := time.Duration(time.Now().UnixNano() - h.last.Load())
-	if silent > every+every/2+time.Second || h.w.stuck(every) || h.l.out.overdue(ackTimeout) {
+	if !h.fresh.Swap(false) || h.w.stuck(every) || h.l.out.overdue(ackTimeout) {
 		h.w.abort()
 		return
 	}

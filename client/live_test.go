@@ -365,3 +365,21 @@ func TestUnauthenticatedEnds(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 }
+
+// TestSilentServerIsLeft: a connection on which pings are not answered is given
+// up, and the Live comes back.
+func TestSilentServerIsLeft(t *testing.T) {
+	s := clienttest.New(t)
+	a := signUp(t, s.URL, "ada")
+	s.Lose = func(_ client.UserID, op string) bool { return op == "pong" }
+	back := make(chan struct{}, 100)
+	connect(t, a, client.LiveOptions{Heartbeat: 20 * time.Millisecond,
+		Events: client.Events{Connected: func(client.Resumed) { back <- struct{}{} }}})
+	for range 3 {
+		select {
+		case <-back:
+		case <-time.After(10 * time.Second):
+			t.Fatal("it stays on a silent connection")
+		}
+	}
+}

@@ -12,13 +12,15 @@ const catchWorkers = 4
 // message takes a live message: next in order it is handed over, an old one is
 // a repetition, and one too far ahead shows a gap.
 func (r *receiver) message(o object) error {
-	raw := o.field("message")
-	d, ok := scanDelivery(raw)
+	if !o.find("message") {
+		return fmt.Errorf("client: a frame without its message: %.80q", o.b)
+	}
+	d, ok := scanDelivery(o.b[o.i:])
 	if !ok {
-		return fmt.Errorf("client: a message that cannot be read: %.80q", raw)
+		return fmt.Errorf("client: a message that cannot be read: %.80q", o.b)
 	}
 	if r.l.opt.CatchUp < 0 {
-		return r.give(d, raw)
+		return r.give(d, o)
 	}
 	f := r.channels[d.Channel]
 	if f == nil {
@@ -34,12 +36,12 @@ func (r *receiver) message(o object) error {
 		return nil
 	case d.Seq == f.Seq+1:
 		f.Seq = d.Seq
-		if err := r.give(d, raw); err != nil {
+		if err := r.give(d, o); err != nil {
 			return err
 		}
 		return r.release(f)
 	}
-	f.keep(d, raw)
+	f.keep(d, o.value())
 	if len(f.kept) == maxKept {
 		r.fetch(d.Channel, f)
 	} else {
@@ -71,7 +73,7 @@ func (r *receiver) release(f *inflow) error {
 			case k.d.Seq == f.Seq+1:
 				f.Seq = k.d.Seq
 				again = true
-				if err := r.give(k.d, k.raw); err != nil {
+				if err := r.give(k.d, object{b: k.raw}); err != nil {
 					return err
 				}
 			default:
@@ -87,14 +89,14 @@ func (r *receiver) release(f *inflow) error {
 	return nil
 }
 
-// give hands a message over.
-func (r *receiver) give(d Delivery, raw []byte) error {
+// give hands over the message that o stands on.
+func (r *receiver) give(d Delivery, o object) error {
 	if fn := r.l.opt.Delivery; fn != nil {
 		fn(d)
 	}
 	if fn := r.l.opt.Message; fn != nil {
 		var m Message
-		if err := json.Unmarshal(raw, &m); err != nil {
+		if err := json.Unmarshal(o.value(), &m); err != nil {
 			return fmt.Errorf("client: a message: %w", err)
 		}
 		fn(m)

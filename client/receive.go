@@ -157,18 +157,26 @@ func opOf(v []byte) string {
 	return text(v)
 }
 
-// field finds a member of the object, nil if it is not there.
-func (o object) field(name string) []byte {
+// find steps onto the value of a member; false if it is not there.
+func (o *object) find(name string) bool {
 	for {
 		k, ok := o.key()
 		if !ok {
-			return nil
+			return false
 		}
-		v := o.value()
 		if string(k) == name {
-			return v
+			return true
 		}
+		o.value()
 	}
+}
+
+// field is the value of a member, nil if it is not there.
+func (o object) field(name string) []byte {
+	if !o.find(name) {
+		return nil
+	}
+	return o.value()
 }
 
 func scanReceipt(o object) (r Receipt) {
