@@ -28,6 +28,7 @@ type limiter struct {
 
 	mu    sync.Mutex
 	whole map[netip.Addr]time.Time
+	swept time.Time
 }
 
 func newLimiter(rate Rate, failClosed bool, now func() time.Time) *limiter {
@@ -61,8 +62,12 @@ func (l *limiter) take(a netip.Addr) (wait time.Duration, ok bool) {
 }
 
 // forgetLocked drops addresses whose allowance is whole: forgetting them
-// changes no answer.
+// changes no answer. It looks at all of them, so at most once a second.
 func (l *limiter) forgetLocked(now time.Time) {
+	if now.Sub(l.swept) < time.Second {
+		return
+	}
+	l.swept = now
 	for a, at := range l.whole {
 		if !at.After(now) {
 			delete(l.whole, a)

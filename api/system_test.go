@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -54,7 +55,8 @@ func newSystem(t testing.TB, change func(*Config, *chat.PeopleDeps)) *system {
 	tracker := presence.New(noBeats{}, hub, presence.Options{Log: quiet})
 	svc.SetAttendance(tracker)
 	deps := chat.PeopleDeps{Accounts: mem, Logins: mem, People: mem, Avatars: mem, Service: svc, Audit: mem, Logger: quiet, Password: cheap}
-	cfg := Config{Chat: svc, Presence: tracker, Node: "n1", Version: "test", PublicURLs: []string{testOrigin}, Logger: quiet}
+	cfg := Config{Chat: svc, Presence: tracker, Node: "n1", Version: "test", PublicURLs: []string{testOrigin},
+		Files: fstest.MapFS{}, Logger: quiet}
 	if change != nil {
 		change(&cfg, &deps)
 	}

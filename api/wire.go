@@ -47,10 +47,11 @@ type wire struct {
 	left      int64 // wire bytes this message may still take
 	readErr   error // what the network said, as opposed to the library
 
-	closing atomic.Bool // we have said close: reads end soon
+	closing atomic.Bool // we are about to say close: reads and writes end soon
 
 	wmu        sync.Mutex
 	sentClose  bool
+	torn       bool      // a write failed, perhaps inside a frame: nothing may follow
 	writeUntil time.Time // the write deadline now set
 }
 
@@ -130,8 +131,13 @@ func (w *wire) writeLocked(b []byte, within time.Duration) error {
 		if err := w.Conn.SetWriteDeadline(w.writeUntil); err != nil {
 			return err
 		}
+		if within > closeTime && w.closing.Load() {
+			// sayClose has set its deadline before ours, or will after it.
+			w.expireWrites()
+		}
 	}
 	_, err := w.Conn.Write(b)
+	w.torn = w.torn || err != nil
 	return err
 }
 
@@ -186,24 +192,28 @@ func (w *wire) writeFrames(frames [][]byte) (calls int, err error) {
 	return calls, flush(buf)
 }
 
-// sayClose writes a close frame unless one was sent or a write is stuck, and
-// reports whether the other side may get to read it.
+// sayClose writes a close frame unless one was sent, and reports whether the
+// other side may get to read it. A write that is stuck is given closeTime.
 func (w *wire) sayClose(code uint16, reason string) bool {
-	if !w.wmu.TryLock() {
-		return false
-	}
+	w.closing.Store(true)
+	w.expireWrites()
+	w.wmu.Lock()
 	defer w.wmu.Unlock()
 	if w.sentClose {
 		return true
 	}
 	w.sentClose = true
 	var frame [maxControl + 2]byte
-	if w.writeLocked(appendClose(frame[:0], code, reason), closeTime) != nil {
+	if w.torn || w.writeLocked(appendClose(frame[:0], code, reason), closeTime) != nil {
 		return false
 	}
-	w.closing.Store(true)
 	w.expireReads()
 	return true
+}
+
+// expireWrites makes a blocked write end within closeTime.
+func (w *wire) expireWrites() {
+	_ = w.Conn.SetWriteDeadline(time.Now().Add(closeTime)) // it fails only on a closed connection
 }
 
 // expireReads makes a blocked or later read end within lingerTime.
