@@ -95,7 +95,7 @@ func (svc *Service) Govern(ctx context.Context, who Identity, g Governance) (Cha
 	}
 	if res.Message != nil {
 		ln := svc.enter(g.Channel)
-		svc.leave(g.Channel, ln, []outgoing{{seq: res.Message.Seq, version: version, frame: encodeMessage(OpMessage, res.Message)}})
+		svc.leave(ln, []outgoing{{seq: res.Message.Seq, version: version, frame: encodeMessage(OpMessage, res.Message)}})
 		plain := res.Channel
 		plain.Role = RoleNone
 		svc.tell(g.Channel, outgoing{version: version, frame: encode(channelFrame{Op: OpChannel, Channel: plain})})

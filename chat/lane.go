@@ -80,7 +80,7 @@ func (sh *laneShard) forgetIdleLocked() {
 }
 
 // leave notes that an append has ended and passes its messages on.
-func (svc *Service) leave(id ChannelID, ln *lane, out []outgoing) {
+func (svc *Service) leave(ln *lane, out []outgoing) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	ln.inFlight--

@@ -30,19 +30,18 @@ func (svc *Service) sendAll(ctx context.Context, drafts []Draft) ([]Receipt, err
 	}
 	id := drafts[0].Channel
 	ln := svc.enter(id)
+	var out []outgoing
+	defer func() { svc.leave(ln, out) }()
 	receipts, err := svc.log.Append(ctx, drafts...)
 	if err != nil {
-		svc.leave(id, ln, nil)
 		return nil, err
 	}
-	out := make([]outgoing, 0, len(drafts))
 	for i, r := range receipts {
 		if !r.Duplicate { // only the caller that committed a message tells of it
 			m := MessageOf(drafts[i], r)
 			out = append(out, outgoing{seq: r.Seq, version: r.MemberVersion, frame: encodeMessage(OpMessage, &m)})
 		}
 	}
-	svc.leave(id, ln, out)
 	return receipts, nil
 }
 
