@@ -82,7 +82,8 @@ type target struct {
 
 func readTarget(ctx context.Context, tx pgx.Tx, a chat.Alteration) (target, error) {
 	var t target
-	err := tx.QueryRow(ctx, `SELECT t.sender_id, t.kind, t.body, t.mentions, t.created_at, t.deleted_at IS NOT NULL, m.muzzled
+	err := tx.QueryRow(ctx, `SELECT t.sender_id, t.kind, t.body,
+			CASE WHEN t.edited_at IS NULL THEN t.mentions ELSE t.edited_mentions END, t.created_at, t.deleted_at IS NOT NULL, m.muzzled
 		FROM data.messages t JOIN data.members m USING (partition, channel_id)
 		WHERE t.partition = $1 AND t.channel_id = $2 AND t.seq = $3 AND m.user_id = $4`,
 		shard.Of(a.Channel), a.Channel, a.Seq, a.Actor).
@@ -126,14 +127,15 @@ func (t target) edit(ctx context.Context, tx pgx.Tx, c lockedChannel, a chat.Alt
 	if t.body == a.Body && slices.Equal(t.mentions, mentions) {
 		return false, nil
 	}
-	_, err := tx.Exec(ctx, `UPDATE data.messages SET body = $4, mentions = nullif($5::bigint[], '{}'), edited_at = $6
+	_, err := tx.Exec(ctx, `UPDATE data.messages SET body = $4, edited_mentions = nullif($5::bigint[], '{}'), edited_at = $6
 		WHERE partition = $1 AND channel_id = $2 AND seq = $3`,
 		shard.Of(a.Channel), a.Channel, a.Seq, a.Body, mentions, c.now)
 	return err == nil, err
 }
 
-// erase deletes for everyone: the body, the mentions and the reactions are gone
-// from the database; the place in the order stays.
+// erase deletes for everyone: the body and the reactions are gone from the
+// database; the place in the order stays. Whom it mentioned stays known to the
+// store, as deleting changes no count, and is shown to nobody.
 func (t target) erase(ctx context.Context, tx pgx.Tx, c lockedChannel, a chat.Alteration) (bool, error) {
 	governs := c.Kind == chat.KindGroup && c.Role >= chat.RoleAdmin
 	if t.sender != a.Actor && !governs {
@@ -145,7 +147,7 @@ func (t target) erase(ctx context.Context, tx pgx.Tx, c lockedChannel, a chat.Al
 	if !governs && a.Now.Sub(t.created) > chat.DeleteWindow {
 		return false, chat.Errorf(chat.CodeTooLate, "a message can be deleted for everyone within %.0f hours", chat.DeleteWindow.Hours())
 	}
-	if _, err := tx.Exec(ctx, `UPDATE data.messages SET body = '', mentions = NULL, mention_all = false, edited_at = NULL,
+	if _, err := tx.Exec(ctx, `UPDATE data.messages SET body = '', edited_mentions = NULL, edited_at = NULL,
 			deleted_at = $4, deleted_by = $5 WHERE partition = $1 AND channel_id = $2 AND seq = $3`,
 		shard.Of(a.Channel), a.Channel, a.Seq, c.now, a.Actor); err != nil {
 		return false, err

@@ -17,7 +17,7 @@ func TestContract(t *testing.T) {
 	var n atomic.Int64
 	chattest.Suite(t, func(t *testing.T) chattest.System {
 		run := n.Add(1)
-		return chattest.System{Log: w, Directory: w, Roster: w, Inboxes: w, Invites: w, Contacts: w,
+		return chattest.System{Log: w, Directory: w, Roster: w, Inboxes: w, Invites: w, Contacts: w, Settle: w.settle,
 			NewUser: func(t *testing.T, name string) chat.UserID {
 				t.Helper()
 				self, _, err := w.SignUp(context.Background(), chat.NewAccount{
@@ -27,5 +27,16 @@ func TestContract(t *testing.T) {
 				}
 				return self.ID
 			}}
+	})
+}
+
+// settle waits until no fan-out of a channel is owed.
+func (w *world) settle(t *testing.T, ch chat.ChannelID) {
+	t.Helper()
+	sh := sure(w.locate(partitionOf(ch)))
+	eventually(t, "the channel's fan-outs are done", func() bool {
+		var owed bool
+		err := sh.pool.QueryRow(context.Background(), `SELECT EXISTS (SELECT FROM control.fanout_pending WHERE $1 = ANY(channels))`, int64(ch)).Scan(&owed)
+		return err == nil && !owed
 	})
 }

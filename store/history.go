@@ -37,7 +37,8 @@ const sqlMessages = `, page AS (
 		GROUP BY seq)
 	SELECT v.last_seq, v.last_change, (SELECT count(*) FROM picked) > (SELECT count(*) FROM page) AS cut,
 		p.seq, p.count, p.thread_count, p.sender_id, p.client_msg_id, p.kind, p.body, p.created_at, p.orig_at, p.reply_to,
-		p.thread, p.mentions, p.mention_all, p.change, p.edited_at, p.deleted_at, p.system,
+		p.thread, CASE WHEN p.deleted_at IS NOT NULL THEN NULL WHEN p.edited_at IS NOT NULL THEN p.edited_mentions ELSE p.mentions END,
+		p.mention_all AND p.deleted_at IS NULL, p.change, p.edited_at, p.deleted_at, p.system,
 		f.reactions, t.count, t.last_seq, t.last_at
 	FROM viewer v LEFT JOIN page p ON true
 		LEFT JOIN felt f ON f.seq = p.seq

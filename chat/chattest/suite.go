@@ -20,6 +20,10 @@ type System struct {
 
 	// NewUser makes an account and returns its id; names are unique in a test.
 	NewUser func(t *testing.T, name string) chat.UserID
+	// Settle waits until nothing of a channel is on its way to inboxes: news of
+	// one batch may overtake those of the one before, so an entry may know the
+	// last seq a moment before an earlier mention. nil: nothing ever is.
+	Settle func(t *testing.T, ch chat.ChannelID)
 	// Patience is how long inboxes may take to follow; 0: 5 s.
 	Patience time.Duration
 }
@@ -208,6 +212,9 @@ func (b *bench) settled(user chat.UserID, ch chat.ChannelID) chat.InboxEntry {
 	b.Helper()
 	c, err := b.Directory.Channel(b.ctx, user, ch)
 	b.must(err)
+	if b.Settle != nil {
+		b.Settle(b.T, ch)
+	}
 	var e chat.InboxEntry
 	b.eventually(func() string {
 		e = b.entry(user, ch)

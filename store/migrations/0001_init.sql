@@ -190,7 +190,8 @@ CREATE TABLE data.messages (
     reply_to      bigint,
     thread        bigint,
     thread_count  bigint,
-    mentions      bigint[],
+    mentions      bigint[],                    -- as first sent, for ever: they are what is counted, however late
+    edited_mentions bigint[],                  -- since an edit: they are what is shown
     mention_all   bool NOT NULL DEFAULT false,
     change        bigint,                      -- number of its last alteration; null if never altered
     edited_at     timestamptz,
