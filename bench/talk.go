@@ -168,11 +168,12 @@ func (t *talk) connect(ctx context.Context) error {
 }
 
 // settled waits until every device knows of its room: a channel just made
-// comes to its members' inboxes a moment later.
+// comes to its members' inboxes a moment later. An empty one may come only
+// with its first message, and nothing precedes that.
 func (t *talk) settled(ctx context.Context) error {
 	end := time.Now().Add(settlePatience)
 	for _, m := range t.members {
-		for {
+		for m.room.start > 0 {
 			_, cursors := m.live.Cursors()
 			if c, ok := cursors[m.room.id]; ok && c.Seq >= m.room.start {
 				break

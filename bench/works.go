@@ -26,6 +26,9 @@ func pairs(ctx context.Context, o Options) (Result, error) {
 		g.Go(func() error {
 			c, err := people[2*i].Direct(gctx, people[2*i+1].Me().ID)
 			channels[i] = c
+			if err == nil { // the peer's inbox would learn of it with the first message only
+				_, err = people[2*i+1].Direct(gctx, people[2*i].Me().ID)
+			}
 			return err
 		})
 	}
