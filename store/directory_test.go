@@ -13,58 +13,6 @@ import (
 	"gori/shard"
 )
 
-func (w *world) group(owner chat.UserID, members ...chat.UserID) chat.ChannelID {
-	w.t.Helper()
-	c, err := w.CreateGroup(context.Background(), chat.GroupDraft{Owner: owner, Key: newMsgID(time.Now()), Name: "모임", Members: members})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return c.ID
-}
-
-func (w *world) say(id chat.ChannelID, from chat.UserID, body string, edit ...func(*chat.Draft)) chat.Receipt {
-	w.t.Helper()
-	d := chat.Draft{Channel: id, Sender: from, ClientMsgID: newMsgID(time.Now()), Body: body}
-	for _, e := range edit {
-		e(&d)
-	}
-	r, err := w.Append(context.Background(), d)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return r[0]
-}
-
-// entry reads the user's present entry of a channel.
-func (w *world) entry(u chat.UserID, id chat.ChannelID) (chat.InboxEntry, bool) {
-	w.t.Helper()
-	page, err := w.Inbox(context.Background(), u, 0, 500)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	i := slices.IndexFunc(page.Entries, func(e chat.InboxEntry) bool { return e.Channel == id })
-	if i < 0 {
-		return chat.InboxEntry{}, false
-	}
-	return page.Entries[i], page.Entries[i].Member
-}
-
-// quiet waits until nothing is owed to any partition.
-func (w *world) quiet() {
-	w.t.Helper()
-	eventually(w.t, "all fan-outs and effects are done", func() bool {
-		left := 0
-		for _, sh := range w.shards {
-			var n int
-			if err := sh.pool.QueryRow(context.Background(), `SELECT (SELECT count(*) FROM control.fanout_pending) + (SELECT count(*) FROM data.effects)`).Scan(&n); err != nil {
-				w.t.Fatal(err)
-			}
-			left += n
-		}
-		return left == 0
-	})
-}
-
 func TestOpenDirect(t *testing.T) {
 	w := newWorld(t, 2)
 	ctx := t.Context()

@@ -36,10 +36,8 @@ import (
 //     followers.
 //  8. All of it is kept once for each user, so all devices show the same.
 
-// maxEntryThreads is how many unread threads an entry lists, the latest ones.
-const maxEntryThreads = 100
-
-// entryColumns are what scanEntry reads, of data.inbox i.
+// entryColumns are what scanEntry reads, of data.inbox i. An entry lists its
+// latest 100 unread threads.
 const entryColumns = `i.channel_id, i.kind, i.peer_id, i.name, i.member, i.pos, i.last_seq, i.last_count, i.last_change,
 	i.last_at, i.last_sender, i.preview, i.preview_kind, i.read_seq, i.read_count, i.level, i.pinned,
 	CASE WHEN i.member THEN (SELECT count(*) FROM data.mentions m WHERE m.partition = i.partition AND m.user_id = i.user_id

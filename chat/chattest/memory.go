@@ -45,8 +45,6 @@ var (
 type channel struct {
 	chat.Channel
 	pair     [2]chat.UserID // direct
-	key      chat.ClientMsgID
-	owner    chat.UserID
 	members  map[chat.UserID]*chat.Member
 	messages []*chat.Message // seq-1 is the index
 	sent     map[sendKey]sent
