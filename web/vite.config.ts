@@ -5,13 +5,6 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   base: "/",
   esbuild: { jsx: "automatic", jsxImportSource: "preact" },
-  resolve: {
-    alias: {
-      "react/jsx-runtime": "preact/jsx-runtime",
-      "react-dom": "preact/compat",
-      react: "preact/compat",
-    },
-  },
   build: {
     target: "es2022",
     outDir: "dist",
