@@ -40,7 +40,7 @@ type debt interface {
 
 // debtKinds decodes payloads.
 var debtKinds = map[string]func(payload []byte) (debt, error){
-	adminEffect{}.kind():    decodeDebt[adminEffect],
+	founderEffect{}.kind():  decodeDebt[founderEffect],
 	friendEffect{}.kind():   decodeDebt[friendEffect],
 	muzzleEffect{}.kind():   decodeDebt[muzzleEffect],
 	leftEffect{}.kind():     decodeDebt[leftEffect],
@@ -151,6 +151,8 @@ func (s *Store) forget(ctx context.Context, done []effect) {
 func (s *Store) runEffects(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.carryMarks(ctx) })
+	// So that a later sign-up does not depend on the shard that knows.
+	wg.Go(func() { _, _ = s.Founded(ctx) })
 	for _, sh := range s.shards {
 		wg.Go(func() {
 			for nap(ctx, s.cfg.SweepEvery) == nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,9 +16,6 @@ import (
 
 // findPatience is how long a search by name waits for the slowest shard.
 const findPatience = 700 * time.Millisecond
-
-// likePrefix escapes what LIKE would read as a pattern.
-var likePrefix = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 // Find searches login names and display names by prefix, over all shards at
 // once. A shard that does not answer in time makes the result partial. Disabled
@@ -52,17 +50,19 @@ func (s *Store) Find(ctx context.Context, prefix string, limit int) ([]chat.User
 	return found[:min(len(found), limit)], failed > 0, nil
 }
 
-// findHere takes the best of one shard by each of the two indexes.
+// findHere takes the first of one shard by each of the two indexes, which are in
+// the order of bytes: what begins with form lies from form to form and the
+// greatest character.
 func findHere(ctx context.Context, q querier, form string, limit int) ([]chat.User, error) {
 	rows, err := q.Query(ctx, `WITH hit AS (
-			(SELECT partition, user_id FROM data.login_names WHERE name LIKE $1 AND `+servedHere+`
-				ORDER BY name LIMIT $2)
+			(SELECT partition, user_id FROM data.login_names WHERE name ~>=~ $1 AND name ~<~ $3 AND `+servedHere+`
+				ORDER BY name USING ~<~ LIMIT $2)
 			UNION
-			(SELECT partition, user_id FROM data.users WHERE search_name LIKE $1 AND NOT disabled AND `+servedHere+`
-				ORDER BY search_name, user_id LIMIT $2))
+			(SELECT partition, user_id FROM data.users WHERE search_name ~>=~ $1 AND search_name ~<~ $3 AND NOT disabled AND `+servedHere+`
+				ORDER BY search_name USING ~<~ LIMIT $2))
 		SELECT `+userColumns+` FROM hit JOIN data.users u USING (partition, user_id)
 			LEFT JOIN data.user_state t USING (partition, user_id)
-		WHERE NOT u.disabled`, likePrefix.Replace(form)+"%", limit)
+		WHERE NOT u.disabled`, form, limit, form+string(unicode.MaxRune))
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,10 @@ const (
 // SignUp makes an account: its login name, user row, state and first login in
 // one transaction, as all lie in the partition of the login name.
 func (s *Store) SignUp(ctx context.Context, a chat.NewAccount) (chat.Self, chat.LoginID, error) {
+	founded, err := s.Founded(ctx)
+	if err != nil {
+		return chat.Self{}, 0, err
+	}
 	home := shard.OfName(a.LoginName)
 	user := newUserID(s.now(), home)
 	var login chat.LoginID
@@ -33,8 +37,13 @@ func (s *Store) SignUp(ctx context.Context, a chat.NewAccount) (chat.Self, chat.
 			return chat.Self{}, 0, err
 		}
 	}
-	err := s.write(ctx, home, func(ctx context.Context, tx pgx.Tx) error {
-		return s.insertAccount(ctx, tx, user, login, a)
+	var owed []effect
+	err = s.write(ctx, home, func(ctx context.Context, tx pgx.Tx) error {
+		owed = nil
+		if err := s.insertAccount(ctx, tx, user, login, a); err != nil || founded {
+			return err
+		}
+		return s.owe(ctx, tx, home, &owed, founderEffect{User: user})
 	})
 	if err != nil {
 		if a.Invite != "" && chat.CodeOf(err) == chat.CodeNameTaken {
@@ -43,9 +52,7 @@ func (s *Store) SignUp(ctx context.Context, a chat.NewAccount) (chat.Self, chat.
 		}
 		return chat.Self{}, 0, err
 	}
-	if err := s.claimFirstAccount(ctx, user); err != nil {
-		return chat.Self{}, 0, err
-	}
+	s.carryOut(ctx, owed)
 	self, err := s.Self(ctx, user)
 	return self, login, err
 }
@@ -81,32 +88,6 @@ func (s *Store) insertAccount(ctx context.Context, tx pgx.Tx, user chat.UserID, 
 	return insertLogin(ctx, tx, user, login, a.TokenHash, a.DeviceName, now)
 }
 
-// claimFirstAccount makes user the admin if no account was first before. The
-// claim and the debt to make the admin are one transaction; the debt is an
-// effect, so a crash in between delays it and loses nothing.
-func (s *Store) claimFirstAccount(ctx context.Context, user chat.UserID) error {
-	if s.effects.firstTaken.Load() {
-		return nil
-	}
-	p := shard.OfName(firstAccountKey)
-	var debts []effect
-	err := s.write(ctx, p, func(ctx context.Context, tx pgx.Tx) error {
-		debts = nil
-		tag, err := tx.Exec(ctx, `INSERT INTO data.singletons (partition, key, value)
-			VALUES ($1, $2, jsonb_build_object('user', $3::text)) ON CONFLICT DO NOTHING`, p, firstAccountKey, user.String())
-		if err != nil || tag.RowsAffected() == 0 {
-			return err
-		}
-		return s.owe(ctx, tx, p, &debts, adminEffect{User: user})
-	})
-	if err != nil {
-		return err
-	}
-	s.effects.firstTaken.Store(true)
-	s.carryOut(ctx, debts)
-	return nil
-}
-
 // Founded tells whether the first account has been made.
 func (s *Store) Founded(ctx context.Context) (bool, error) {
 	if s.effects.firstTaken.Load() {
@@ -124,14 +105,34 @@ func (s *Store) Founded(ctx context.Context) (bool, error) {
 	return founded, err
 }
 
-// adminEffect makes a user an admin.
-type adminEffect struct {
+// founderEffect makes a user the admin if no account was first before. The
+// account owes it in its own transaction, so a crash delays it and loses
+// nothing; and as one row decides, one account is the first.
+type founderEffect struct {
 	User chat.UserID `json:"user"`
 }
 
-func (adminEffect) kind() string { return "admin" }
+func (founderEffect) kind() string { return "founder" }
 
-func (e adminEffect) apply(ctx context.Context, s *Store) error {
+func (e founderEffect) apply(ctx context.Context, s *Store) error {
+	p := shard.OfName(firstAccountKey)
+	var first string
+	err := s.write(ctx, p, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO data.singletons (partition, key, value)
+			VALUES ($1, $2, jsonb_build_object('user', $3::text)) ON CONFLICT DO NOTHING`, p, firstAccountKey, e.User.String())
+		if err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, `SELECT value ->> 'user' FROM data.singletons WHERE partition = $1 AND key = $2`,
+			p, firstAccountKey).Scan(&first)
+	})
+	if err != nil {
+		return err
+	}
+	s.effects.firstTaken.Store(true)
+	if first != e.User.String() {
+		return nil
+	}
 	return s.write(ctx, shard.Of(e.User), func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE data.users SET admin = true WHERE partition = $1 AND user_id = $2`, shard.Of(e.User), e.User)
 		return err
