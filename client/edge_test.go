@@ -148,12 +148,7 @@ func TestPresenceOverTheEdge(t *testing.T) {
 func TestCallsOverTheEdge(t *testing.T) {
 	ctx := t.Context()
 	a, b, ch := pair(t, edge(t))
-	ok := func(what string, err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatalf("%s: %v", what, err)
-		}
-	}
+	ok := fine(t)
 	r, err := a.Post(ctx, client.Outgoing{Channel: ch, Body: "안녕 \"bo\""})
 	ok("post", err)
 	_, err = b.React(ctx, ch, r.Seq, "👍")
@@ -177,6 +172,17 @@ func TestCallsOverTheEdge(t *testing.T) {
 	if !slices.ContainsFunc(page.Messages, func(m client.Message) bool { return m.Seq == r.Seq && m.Deleted }) {
 		t.Fatalf("history: %+v", page)
 	}
+	callGroups(t, a, b)
+	callPeople(t, a, b)
+	importSome(t, a)
+	ok("log out", b.LogOut(ctx))
+	if _, err := b.Self(ctx); client.CodeOf(err) != "unauthenticated" {
+		t.Fatalf("after logging out: %v", err)
+	}
+}
+
+func callGroups(t *testing.T, a, b *client.Client) {
+	ctx, ok := t.Context(), fine(t)
 	g, err := a.CreateGroup(ctx, client.NewGroup{Name: "group"})
 	ok("create", err)
 	_, err = a.AddMembers(ctx, g.ID, b.Me().ID)
@@ -188,11 +194,15 @@ func TestCallsOverTheEdge(t *testing.T) {
 	}
 	_, err = b.Channel(ctx, g.ID)
 	ok("channel", err)
-	_, err = b.MarkRead(ctx, ch, r.Seq, 0)
+	_, err = b.MarkRead(ctx, g.ID, g.LastSeq, 0)
 	ok("read", err)
 	ok("remove", a.RemoveMember(ctx, g.ID, b.Me().ID))
 	_, err = b.Inbox(ctx, 0, 10)
 	ok("inbox", err)
+}
+
+func callPeople(t *testing.T, a, b *client.Client) {
+	ctx, ok := t.Context(), fine(t)
 	ok("profile", a.EditProfile(ctx, "Ada", "here"))
 	self, err := a.Self(ctx)
 	ok("self", err)
@@ -213,10 +223,15 @@ func TestCallsOverTheEdge(t *testing.T) {
 		t.Fatalf("friends %+v", friends)
 	}
 	ok("unfriend", a.Unfriend(ctx, b.Me().ID))
-	importSome(t, a)
-	ok("log out", b.LogOut(ctx))
-	if _, err := b.Self(ctx); client.CodeOf(err) != "unauthenticated" {
-		t.Fatalf("after logging out: %v", err)
+}
+
+// fine fails the test on an error of a step.
+func fine(t *testing.T) func(what string, err error) {
+	return func(what string, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
 	}
 }
 
