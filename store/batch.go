@@ -122,6 +122,7 @@ func (w *writer) transact(calls []*appendCall) error {
 	if err != nil {
 		return err
 	}
+	w.sh.heard()
 	w.settled = w.settled[:0]
 	w.s.count.batches.Add(1)
 	w.s.count.drafts.Add(int64(len(outcomes)))

@@ -37,22 +37,12 @@ func durableRing(t testing.TB, n int) ([]*local.Instance, []string) {
 	return ins, dsns
 }
 
-// cpuOf sums the CPU time of a server and its backends.
+// cpuOf sums the CPU time of servers and their backends.
 func cpuOf(ins []*local.Instance) time.Duration {
-	pids := map[string]bool{}
-	for _, in := range ins {
-		pids[strconv.Itoa(in.PID())] = true
-	}
 	var ticks int64
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		_, after, _ := strings.Cut(string(text), ") ")
-		f := strings.Fields(after)
-		if pid := filepath.Base(filepath.Dir(path)); len(f) < 15 || !pids[f[1]] && !pids[pid] {
+	for _, pid := range serverPIDs(ins) {
+		f := statFields(pid)
+		if len(f) < 15 {
 			continue
 		}
 		u, _ := strconv.ParseInt(f[11], 10, 64)
@@ -60,6 +50,33 @@ func cpuOf(ins []*local.Instance) time.Duration {
 		ticks += u + s
 	}
 	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
+// serverPIDs lists the processes of servers.
+func serverPIDs(ins []*local.Instance) []int {
+	parents := map[string]bool{}
+	for _, in := range ins {
+		parents[strconv.Itoa(in.PID())] = true
+	}
+	var pids []int
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if f := statFields(pid); err == nil && len(f) > 1 && (parents[f[1]] || parents[filepath.Base(dir)]) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// statFields are the fields of /proc/PID/stat from the state on.
+func statFields(pid int) []string {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil
+	}
+	_, after, _ := strings.Cut(string(text), ") ")
+	return strings.Fields(after)
 }
 
 func ownCPU() time.Duration {

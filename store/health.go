@@ -38,7 +38,12 @@ type shardConn struct {
 	up   atomic.Pointer[upState]
 	mu   sync.Mutex    // held while up changes
 	wake chan struct{} // asks the prober to look at once; capacity 1
+
+	answered atomic.Int64 // when it last answered anything, in Unix nanoseconds
 }
+
+// heard notes a sign of life.
+func (sh *shardConn) heard() { sh.answered.Store(time.Now().UnixNano()) }
 
 type upState struct {
 	ctx    context.Context
@@ -100,6 +105,7 @@ func (sh *shardConn) goUp() bool {
 // too; the prober finds out at once.
 func (sh *shardConn) settle(ctx context.Context, err error) error {
 	if err == nil {
+		sh.heard()
 		return nil
 	}
 	var coded *chat.Error
@@ -165,55 +171,66 @@ func kindOf(err error) failKind {
 // probe watches one shard until ctx ends.
 func (s *Store) probe(ctx context.Context, sh *shardConn) {
 	var conn *pgx.Conn
-	drop := func() {
-		if conn != nil {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.PingTimeout)
-			_ = conn.Close(ctx)
-			cancel()
-			conn = nil
-		}
-	}
-	defer drop()
+	defer func() { dropConn(&conn) }()
 	ticker := time.NewTicker(s.cfg.PingEvery)
 	defer ticker.Stop()
 	for {
-		err := s.ping(ctx, sh, &conn)
-		switch {
-		case ctx.Err() != nil:
+		err := s.checkup(ctx, sh, &conn)
+		if ctx.Err() != nil {
 			return
-		case err != nil:
-			drop()
-			// A connection may die for a reason of its own: only when a new
-			// one fails too is the shard down.
-			if err = s.ping(ctx, sh, &conn); err != nil {
-				drop()
-				if ctx.Err() == nil && sh.goDown(err) {
-					s.log.Warn("shard down", "shard", sh.id, "error", err)
-				}
-				break
-			}
-			fallthrough
-		default:
-			if sh.goUp() {
-				s.log.Info("shard up again", "shard", sh.id)
-				s.requestRefresh()
-			}
+		}
+		if err != nil && sh.goDown(err) {
+			s.log.Warn("shard down", "shard", sh.id, "error", err)
+		}
+		if err == nil && sh.goUp() {
+			s.log.Info("shard up again", "shard", sh.id)
+			s.requestRefresh()
+		}
+		wake := sh.wake
+		if err != nil {
+			wake = nil // the news that it is down is no reason to hurry
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-		case <-sh.wake:
-			if !sh.isUp() {
-				// Woken by the news that it is down: no hurry to ask again.
-				select {
-				case <-ctx.Done():
-					return
-				case <-ticker.C:
-				}
-			}
+		case <-wake:
 		}
 	}
+}
+
+// checkup says what is wrong with a shard. A connection may die for a reason of
+// its own: only when a new one fails too is the shard down. And one that is
+// silent is not, if others have had answers meanwhile.
+func (s *Store) checkup(ctx context.Context, sh *shardConn, conn **pgx.Conn) error {
+	began := time.Now()
+	err := s.ping(ctx, sh, conn)
+	if err == nil {
+		sh.heard()
+		return nil
+	}
+	dropConn(conn)
+	if time.Since(began) < s.cfg.PingTimeout {
+		if err = s.ping(ctx, sh, conn); err == nil {
+			sh.heard()
+			return nil
+		}
+		dropConn(conn)
+	}
+	if sh.isUp() && sh.answered.Load() > began.UnixNano() {
+		return nil
+	}
+	return err
+}
+
+func dropConn(conn **pgx.Conn) {
+	if *conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	_ = (*conn).Close(ctx)
+	*conn = nil
 }
 
 func (s *Store) ping(ctx context.Context, sh *shardConn, conn **pgx.Conn) error {

@@ -115,6 +115,7 @@ func (h *home) transact(ctx context.Context, batch []*homeNews) (map[*homeNews]h
 	if err := br.Close(); err != nil {
 		return nil, err
 	}
+	h.sh.heard()
 	h.s.count.homeBatches.Add(1)
 	h.s.count.entries.Add(int64(len(rows)))
 	if len(notices) > 0 {
