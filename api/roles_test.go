@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 )
@@ -65,89 +66,36 @@ type roleCase struct {
 	want               [6]int
 }
 
-var roleCases = []roleCase{
-	{"GET", "/me", "", [6]int{200, 200, 200, 200, 200, 200}},
-	{"PATCH", "/me", `{"status_line":"x"}`, [6]int{200, 200, 200, 200, 200, 200}},
-	{"DELETE", "/me/avatar", "", [6]int{200, 200, 200, 200, 200, 200}},
-	{"GET", "/discover", "", [6]int{200, 200, 200, 200, 200, 200}},
-	{"GET", "/logins", "", [6]int{200, 200, 200, 200, 200, 200}},
-	{"POST", "/logins/revoke_others", "", [6]int{204, 204, 204, 204, 204, 204}},
-	{"POST", "/logout", "", [6]int{204, 204, 204, 204, 204, 204}},
-	{"POST", "/password", `{"old":"not the password","new":"another password"}`, [6]int{401, 401, 401, 401, 401, 401}},
-	{"GET", "/users?find=mem", "", [6]int{200, 200, 200, 200, 200, 200}},
-	{"GET", "/users/{member}", "", [6]int{200, 200, 200, 200, 200, 200}},
-	{"GET", "/users/{member}/avatar", "", [6]int{404, 404, 404, 404, 404, 404}},
-	{"GET", "/friends", "", [6]int{200, 200, 200, 200, 200, 200}},
-	{"PUT", "/friends/{extra}", "", [6]int{200, 200, 200, 200, 200, 200}},
-	{"DELETE", "/friends/{extra}", "", [6]int{204, 204, 204, 204, 204, 204}},
-	{"PUT", "/blocks/{extra}", "", [6]int{204, 204, 204, 204, 204, 204}},
-	{"DELETE", "/blocks/{extra}", "", [6]int{204, 204, 204, 204, 204, 204}},
-	{"POST", "/presence", `{"users":["{member}"]}`, [6]int{200, 200, 200, 200, 200, 200}},
-	{"GET", "/inbox", "", [6]int{200, 200, 200, 200, 200, 200}},
-	{"POST", "/direct", `{"user":"{extra}"}`, [6]int{200, 200, 200, 200, 200, 200}},
-	{"POST", "/direct", `{"user":"{self}"}`, [6]int{400, 400, 400, 400, 400, 400}},
-	{"POST", "/channels", `{"key":"0190b0c4-7e6b-7c3a-9d3f-0000000000aa","name":"n","members":[]}`, [6]int{201, 201, 201, 201, 201, 201}},
-
-	{"GET", "/channels/{G}", "", [6]int{404, 200, 200, 200, 404, 404}},
-	{"PATCH", "/channels/{G}", `{"name":"x"}`, [6]int{404, 403, 200, 200, 404, 404}},
-	{"PATCH", "/channels/{G}", `{"limit":50}`, [6]int{404, 403, 403, 200, 404, 404}},
-	{"PATCH", "/channels/{G}", `{}`, [6]int{404, 200, 200, 200, 404, 404}},
-	{"GET", "/channels/{G}/members", "", [6]int{404, 200, 200, 200, 404, 404}},
-	{"POST", "/channels/{G}/members", `{"users":["{extra}"]}`, [6]int{404, 403, 200, 200, 404, 404}},
-	{"PATCH", "/channels/{G}/members/{second}", `{"role":2}`, [6]int{404, 403, 403, 200, 404, 404}},
-	{"PATCH", "/channels/{G}/members/{self}", `{"role":3}`, [6]int{404, 403, 403, 200, 404, 404}},
-	{"DELETE", "/channels/{G}/members/{second}", "", [6]int{404, 403, 204, 204, 404, 404}},
-	{"DELETE", "/channels/{G}/members/{owner}", "", [6]int{404, 403, 403, 409, 404, 404}},
-	{"DELETE", "/channels/{G}/members/{self}", "", [6]int{404, 204, 204, 409, 404, 404}},
-	{"PUT", "/channels/{G}/read", `{"seq":1}`, [6]int{404, 200, 200, 200, 404, 404}},
-	{"PATCH", "/channels/{G}/preference", `{"level":2}`, [6]int{404, 200, 200, 200, 404, 404}},
-	{"GET", "/channels/{G}/invites", "", [6]int{404, 403, 200, 200, 404, 404}},
-	{"POST", "/channels/{G}/invites", `{}`, [6]int{404, 403, 201, 201, 404, 404}},
-	{"DELETE", "/channels/{G}/invites/{invite}", "", [6]int{404, 403, 204, 204, 404, 404}},
-	{"GET", "/invites/{code}", "", [6]int{200, 200, 200, 200, 200, 200}},
-	{"POST", "/invites/{code}", "", [6]int{200, 200, 200, 200, 200, 200}},
-	{"GET", "/channels/{G}/messages", "", [6]int{404, 200, 200, 200, 404, 404}},
-	{"GET", "/channels/{G}/messages?around={removedSeq}", "", [6]int{404, 200, 200, 200, 404, 404}},
-	{"GET", "/channels/{G}/changes?after=0&up_to=9", "", [6]int{404, 200, 200, 200, 404, 404}},
-	{"POST", "/channels/{G}/messages", `{"body":"x"}`, [6]int{404, 201, 201, 201, 404, 404}},
-	{"PATCH", "/channels/{G}/messages/{memberSeq}", `{"body":"x"}`, [6]int{404, 200, 403, 403, 404, 404}},
-	{"PATCH", "/channels/{G}/messages/{ownerSeq}", `{"body":"x"}`, [6]int{404, 403, 403, 200, 404, 404}},
-	{"PATCH", "/channels/{G}/messages/{removedSeq}", `{"body":"x"}`, [6]int{404, 403, 403, 403, 404, 404}},
-	{"DELETE", "/channels/{G}/messages/{memberSeq}", "", [6]int{404, 200, 200, 200, 404, 404}},
-	{"DELETE", "/channels/{G}/messages/{ownerSeq}", "", [6]int{404, 403, 200, 200, 404, 404}},
-	{"DELETE", "/channels/{G}/messages/{removedSeq}", "", [6]int{404, 403, 200, 200, 404, 404}},
-	{"PATCH", "/channels/{G}/messages/1", `{"body":"x"}`, [6]int{404, 403, 403, 403, 404, 404}},
-	{"PUT", "/channels/{G}/messages/{ownerSeq}/reactions/%F0%9F%91%8D", "", [6]int{404, 200, 200, 200, 404, 404}},
-	{"DELETE", "/channels/{G}/messages/{ownerSeq}/reactions/%F0%9F%91%8D", "", [6]int{404, 200, 200, 200, 404, 404}},
-
-	// Someone else's direct channel: as if it were not there.
-	{"GET", "/channels/{D}", "", [6]int{404, 404, 404, 200, 404, 404}},
-	{"GET", "/channels/{D}/messages", "", [6]int{404, 404, 404, 200, 404, 404}},
-	{"GET", "/channels/{D}/changes?after=0&up_to=9", "", [6]int{404, 404, 404, 200, 404, 404}},
-	{"GET", "/channels/{D}/members", "", [6]int{404, 404, 404, 200, 404, 404}},
-	{"POST", "/channels/{D}/messages", `{"body":"x"}`, [6]int{404, 404, 404, 201, 404, 404}},
-	{"DELETE", "/channels/{D}/messages/1", "", [6]int{404, 404, 404, 200, 404, 404}},
-	{"PUT", "/channels/{D}/messages/1/reactions/x", "", [6]int{404, 404, 404, 200, 404, 404}},
-	{"PUT", "/channels/{D}/read", `{"seq":1}`, [6]int{404, 404, 404, 200, 404, 404}},
-	{"PATCH", "/channels/{D}/preference", `{"pinned":true}`, [6]int{404, 404, 404, 200, 404, 404}},
-	{"POST", "/channels/{D}/members", `{"users":["{member}"]}`, [6]int{404, 404, 404, 403, 404, 404}},
-	{"POST", "/channels/{D}/invites", `{}`, [6]int{404, 404, 404, 403, 404, 404}},
-	{"PATCH", "/channels/{D}", `{"name":"x"}`, [6]int{404, 404, 404, 403, 404, 404}},
-
-	{"POST", "/admin/signup_invites", `{}`, [6]int{403, 403, 403, 403, 403, 201}},
-	{"POST", "/admin/users/{extra}/disable", "", [6]int{403, 403, 403, 403, 403, 204}},
-	{"POST", "/admin/users/{extra}/enable", "", [6]int{403, 403, 403, 403, 403, 204}},
-	{"POST", "/admin/users/{root}/disable", "", [6]int{403, 403, 403, 403, 403, 403}},
-	{"POST", "/admin/import/people", `{"source":"s","names":["a"]}`, [6]int{403, 403, 403, 403, 403, 200}},
-	{"POST", "/admin/import/channels", `{"source":"s","name":"n","members":[]}`, [6]int{403, 403, 403, 403, 403, 200}},
-	{"POST", "/admin/import/channels/{G}/messages", `{"messages":[]}`, [6]int{403, 403, 403, 403, 403, 200}},
-	{"POST", "/admin/import/channels/{G}/messages", `{"messages":[{"sender":"{member}","client_msg_id":"0190b0c4-7e6b-7c3a-9d3f-0000000000ab","body":"x","orig_at":1}]}`, [6]int{403, 403, 403, 403, 403, 404}},
+// roleCases reads testdata/roles.tsv.
+func roleCases(t testing.TB) []roleCase {
+	t.Helper()
+	b, err := os.ReadFile("testdata/roles.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []roleCase
+	for line := range strings.Lines(string(b)) {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		cells := strings.Split(line, "\t")
+		c := roleCase{method: cells[0], path: cells[1]}
+		if cells[2] != "-" {
+			c.body = cells[2]
+		}
+		n, err := fmt.Sscan(cells[3], &c.want[0], &c.want[1], &c.want[2], &c.want[3], &c.want[4], &c.want[5])
+		if n != len(c.want) {
+			t.Fatalf("%s: %v", line, err)
+		}
+		cases = append(cases, c)
+	}
+	return cases
 }
 
 var roleOrder = [6]string{"stranger", "member", "admin", "owner", "removed", "root"}
 
 func TestEveryRouteForEveryRole(t *testing.T) {
-	for _, c := range roleCases {
+	for _, c := range roleCases(t) {
 		t.Run(c.method+" "+strings.ReplaceAll(c.path, "/", "."), func(t *testing.T) {
 			want := map[string]int{"anonymous": 401, "disabled": 401}
 			for i, role := range roleOrder {
@@ -191,7 +139,7 @@ func (st *stage) try(c roleCase, role string, want int) {
 // channel and one that does not exist are answered alike.
 func TestAForeignChannelLooksLikeNone(t *testing.T) {
 	st := newStage(t)
-	for _, c := range roleCases {
+	for _, c := range roleCases(t) {
 		if !strings.HasPrefix(c.path, "/channels/{G}") {
 			continue
 		}
