@@ -1,4 +1,4 @@
-import { MessageCircle, Plus, Search, Settings, UserPlus, Users } from "lucide-preact";
+import { ArrowRightLeft, MessageCircle, Plus, Settings, UserPlus, Users } from "lucide-preact";
 import { useState } from "preact/hooks";
 import { t } from "../../i18n/index";
 import { friends } from "../../state/people";
@@ -22,8 +22,8 @@ export function ChannelPane({ tabsOnly }: { tabsOnly: boolean }) {
     <nav class="channel-pane" aria-label={t("channels")}>
       <Head />
       <button type="button" class="go-to" onClick={() => overlay({ is: "switcher" })}>
-        <Icon of={Search} size={18} />
-        <span class="grow">{t("search")}</span>
+        <Icon of={ArrowRightLeft} size={18} />
+        <span class="grow cut">{t("switcherTitle")}</span>
         <kbd>{isApple ? "⌘K" : "Ctrl K"}</kbd>
       </button>
       <ChannelList />

@@ -25,6 +25,10 @@ describe("where the reader's eyes are", () => {
     expect(scrollFor(place, [], 400, 700)).toBe(300);
   });
 
+  it("stay on a row where newer messages are not loaded yet", () => {
+    expect(placeOf(rows([100, 100, 100, 100, 100, 100]), 200, 400, 600, false)).toEqual({ at: "row", key: "k2", top: 0 });
+  });
+
   it("give up when the row is gone", () => {
     expect(scrollFor({ at: "row", key: "gone", top: 0 }, rows([10]), 400, 1_000)).toBeUndefined();
   });

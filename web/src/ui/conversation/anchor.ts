@@ -10,9 +10,12 @@ export interface RowBox {
   readonly bottom: number;
 }
 
-/** The place of a view of the given height scrolled to `scrolled`, over rows in document coordinates. */
-export function placeOf(rows: readonly RowBox[], scrolled: number, height: number, full: number): Place {
-  if (full - scrolled - height <= nearEnd) return { at: "end" };
+/**
+ * The place of a view of the given height scrolled to `scrolled`, over rows in
+ * document coordinates. The end counts only where nothing newer is left out.
+ */
+export function placeOf(rows: readonly RowBox[], scrolled: number, height: number, full: number, newest = true): Place {
+  if (newest && full - scrolled - height <= nearEnd) return { at: "end" };
   const row = firstBelow(rows, scrolled);
   return row === undefined ? { at: "end" } : { at: "row", key: row.key, top: row.top - scrolled };
 }

@@ -8,7 +8,9 @@ export interface ScrollOptions {
   readonly list: string;
   /** Changes whenever rows may have changed. */
   readonly rows: unknown;
-  /** The last row: when one's own is added, the view follows. */
+  /** Whether the last row is the newest there is. */
+  readonly newest: boolean;
+  /** The last row if it is one's own: when one is added, the view follows. */
   readonly lastOwn: string | undefined;
   readonly onScroll: (view: { readonly top: number; readonly below: number; readonly lastKey: string | undefined }) => void;
 }
@@ -30,16 +32,27 @@ function boxes(scroller: HTMLElement): RowBox[] {
   });
 }
 
+/** Goes to where reading had stopped, or to the end. True if there is such a line. */
+function toLine(el: HTMLElement): boolean {
+  const line = el.querySelector<HTMLElement>("[data-new]");
+  el.scrollTop = line === null ? el.scrollHeight : Math.min(line.offsetTop - el.clientHeight / 4, el.scrollHeight);
+  return line !== null;
+}
+
 /**
  * Keeps what the reader sees where it is while rows come and go at both ends,
  * grow, fold or load: the first visible row stays put, or the end does. Does
  * what scroll anchoring does in some browsers, in all of them.
  */
-export function useScroll({ list, rows, lastOwn, onScroll }: ScrollOptions): Scroll {
+export function useScroll({ list, rows, newest, lastOwn, onScroll }: ScrollOptions): Scroll {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const place = useRef<Place | null>(null);
   const own = useRef(lastOwn);
+  const isNewest = useRef(newest);
+  isNewest.current = newest;
+  /** Whether the reader has not moved since the list was opened, and where the opening put the view. */
+  const opened = useRef({ line: false, top: 0 });
   const report = useRef(onScroll);
   report.current = onScroll;
   const [atEnd, setAtEnd] = useState(true);
@@ -48,7 +61,7 @@ export function useScroll({ list, rows, lastOwn, onScroll }: ScrollOptions): Scr
     const el = scroller.current;
     if (el === null || el.clientHeight === 0) return;
     const all = boxes(el);
-    place.current = placeOf(all, el.scrollTop, el.clientHeight, el.scrollHeight);
+    place.current = placeOf(all, el.scrollTop, el.clientHeight, el.scrollHeight, isNewest.current);
     const below = el.scrollHeight - el.scrollTop - el.clientHeight;
     setAtEnd(below <= nearEnd);
     const seen = all.findLast((row) => row.top < el.scrollTop + el.clientHeight - 8);
@@ -63,11 +76,8 @@ export function useScroll({ list, rows, lastOwn, onScroll }: ScrollOptions): Scr
   }, []);
 
   useLayoutEffect(() => {
-    const el = scroller.current;
-    if (el === null) return;
-    const line = el.querySelector<HTMLElement>("[data-new]");
-    const top = line === null ? Infinity : line.offsetTop - el.clientHeight / 4;
-    el.scrollTop = Math.min(top, el.scrollHeight);
+    if (scroller.current === null) return;
+    opened.current = { line: toLine(scroller.current), top: scroller.current.scrollTop };
     own.current = lastOwn;
     note();
   }, [list]);
@@ -75,7 +85,15 @@ export function useScroll({ list, rows, lastOwn, onScroll }: ScrollOptions): Scr
   useLayoutEffect(() => {
     if (lastOwn !== undefined && lastOwn !== own.current) place.current = { at: "end" };
     own.current = lastOwn;
-    keep();
+    const el = scroller.current;
+    // What was kept here ended before the unread ones: when they come, the reader starts at the first of them.
+    if (el !== null && !opened.current.line && Math.abs(el.scrollTop - opened.current.top) < 4 && el.querySelector("[data-new]") !== null) {
+      opened.current = { line: toLine(el), top: el.scrollTop };
+    } else {
+      const still = el !== null && el.scrollTop === opened.current.top;
+      keep();
+      if (still && el !== null) opened.current.top = el.scrollTop;
+    }
     note();
   }, [rows]);
 
@@ -93,7 +111,9 @@ export function useScroll({ list, rows, lastOwn, onScroll }: ScrollOptions): Scr
       });
     };
     el.addEventListener("scroll", scrolled, { passive: true });
+    document.addEventListener("visibilitychange", scrolled);
     return () => {
+      document.removeEventListener("visibilitychange", scrolled);
       watch.disconnect();
       cancelAnimationFrame(asked);
       el.removeEventListener("scroll", scrolled);

@@ -1,5 +1,5 @@
 import { ArrowDown } from "lucide-preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
 import { t } from "../../i18n/index";
 import { dayName } from "../../i18n/time";
 import { layout, type Item } from "../../model/layout";
@@ -36,6 +36,7 @@ export function Timeline() {
   const scroll = useScroll({
     list: `${scene.channel}`,
     rows: days,
+    newest: window?.moreAfter !== true,
     lastOwn: ownLast,
     onScroll: ({ top, below, lastKey }) => {
       if (top < ahead && window?.moreBefore === true && loading.value.older === "idle") loadOlder();
@@ -149,7 +150,7 @@ function useJump(toKey: (key: string) => boolean): void {
   const jump = jumpTarget.value;
   const list = rows.value;
   const target = jump === null ? undefined : list.find((row) => row.kind === "message" && row.message.seq >= jump.seq);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (target !== undefined) toKey(target.key);
   }, [jump?.at, target?.key]);
 }

@@ -32,7 +32,11 @@ export function Shell() {
       <Banner />
       <div class="panes">
         {showList && <ChannelPane tabsOnly={layout === "narrow" && main} />}
-        {showMain && <main class="main-pane">{<Main />}</main>}
+        {showMain && (
+          <main class="main-pane" inert={layout === "narrow" && side.value !== undefined}>
+            <Main />
+          </main>
+        )}
         {at.at === "channel" && at.side !== undefined && <SidePane channel={at.id} side={at.side} />}
       </div>
       <Announcer />

@@ -57,6 +57,7 @@ function Replies({ channel, root }: { channel: ChannelID; root: Seq }) {
   const scroll = useScroll({
     list: `${channel}/${root}`,
     rows: items,
+    newest: window?.moreAfter !== true,
     lastOwn: ownLast,
     onScroll: ({ top }) => {
       if (top < 400 && window?.moreBefore === true && threadLoading.value.older === "idle") loadOlderReplies();
