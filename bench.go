@@ -20,6 +20,7 @@ type benchFlags struct {
 	opt     bench.Options
 	seconds float64
 	warmup  float64
+	every   float64
 	json    bool
 }
 
@@ -57,6 +58,7 @@ func talkFlags(c *cobra.Command, f *benchFlags) {
 	c.Flags().IntVar(&f.opt.Window, "window", 1, "messages one sender has under way")
 	c.Flags().Float64Var(&f.opt.Rate, "rate", 0, "messages a second of all together (default as many as are acknowledged)")
 	c.Flags().IntVar(&f.opt.Size, "size", 100, "characters of a message")
+	c.Flags().Float64Var(&f.every, "every", 0, "print the rates on the way, every so many seconds")
 }
 
 func newWork(work, short string, flags func(*cobra.Command, *benchFlags)) *cobra.Command {
@@ -81,6 +83,7 @@ func (f *benchFlags) run(c *cobra.Command, work string) error {
 	}
 	o.For = time.Duration(f.seconds * float64(time.Second))
 	o.Warmup = time.Duration(f.warmup * float64(time.Second))
+	o.Every = time.Duration(f.every * float64(time.Second))
 	o.Say = func(s string) { fmt.Fprintln(c.ErrOrStderr(), s) }
 	if dir, ok := f.site.folder(); ok {
 		if o.UsersFile == "" {

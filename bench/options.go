@@ -39,6 +39,8 @@ type Options struct {
 	Window  int           // messages one sender has under way, default 1
 	Rate    float64       // messages a second of all senders; 0: as many as are acknowledged
 	Size    int           // characters of a message, default 100
+	// Every is how often the rates are said while measuring; 0: never.
+	Every time.Duration
 	// UsersFile keeps the people for the next run; "" keeps none.
 	UsersFile string
 	// StallPatience is how long, after the last send, nothing may move before

@@ -116,7 +116,7 @@ func (t *talk) run(ctx context.Context) (Result, error) {
 	}
 	from, acked, delivered := measure(t.o.Processes()), t.acked.Load(), t.delivered.Load()
 	t.measuring.Store(true)
-	if err := t.wait(ctx, t.o.For); err != nil {
+	if err := t.watch(ctx, t.o.For); err != nil {
 		return r, err
 	}
 	t.measuring.Store(false)
@@ -290,6 +290,26 @@ func (m *member) heard(d client.Delivery) {
 	if t.measuring.Load() {
 		t.deliver.add(time.Duration(time.Now().UnixNano() - s.sent[k%ring].Load()))
 	}
+}
+
+// watch is wait that tells the rates on the way.
+func (t *talk) watch(ctx context.Context, d time.Duration) error {
+	if t.o.Every == 0 {
+		return t.wait(ctx, d)
+	}
+	start := time.Now()
+	acked, delivered := t.acked.Load(), t.delivered.Load()
+	for at := time.Duration(0); at < d; {
+		step := min(t.o.Every, d-at)
+		if err := t.wait(ctx, step); err != nil {
+			return err
+		}
+		at = time.Since(start)
+		a, b := t.acked.Load(), t.delivered.Load()
+		t.o.say("after %4.1f s: %6.0f acknowledged/s, %7.0f delivered/s", at.Seconds(), float64(a-acked)/step.Seconds(), float64(b-delivered)/step.Seconds())
+		acked, delivered = a, b
+	}
+	return nil
 }
 
 // wait waits while the run goes well.

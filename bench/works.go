@@ -64,6 +64,9 @@ func group(ctx context.Context, o Options) (Result, error) {
 	return r, err
 }
 
+// grownNode is how much memory a node that has done nothing yet stays under.
+const grownNode = 100 << 20
+
 // idle: connections that only beat.
 func idle(ctx context.Context, o Options) (Result, error) {
 	if o.Conns == 0 {
@@ -97,6 +100,9 @@ func idle(ctx context.Context, o Options) (Result, error) {
 	to := measure(o.Processes())
 	r.fill(from, to, 0, 0)
 	r.BytesPerConn = round(float64(to.serverRSS-before.serverRSS)/float64(o.Conns), 0)
+	if before.serverRSS > grownNode {
+		o.say("the node held %d MB before: the memory of a connection is true only on a node started anew", before.serverRSS>>20)
+	}
 	for _, l := range lives {
 		r.Reconnected += l.Connects() - 1
 	}
