@@ -22,6 +22,7 @@ func (w *world) friendState(user, other chat.UserID) chat.FriendState {
 }
 
 func TestFriends(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	a, b := w.person("a1"), w.person("b1")
@@ -96,6 +97,7 @@ func TestFriends(t *testing.T) {
 
 // A block that finds no channel yet, because it is being made, still holds.
 func TestBlockWhileOpening(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	a, b := w.person("a1"), w.person("b1")
@@ -114,6 +116,7 @@ func TestBlockWhileOpening(t *testing.T) {
 // Whatever two users do, and in whichever order news of it arrive, or never
 // until the end, both sides agree.
 func TestPairsConverge(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var side [2]pair
 		var onTheWay [2][]register // to side i
@@ -175,6 +178,7 @@ func TestPairsConverge(t *testing.T) {
 // Someone who has been blocked and unblocked many times, or asked by many, has
 // a bounded list.
 func TestFriendsAreBounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 1)
 	ctx := t.Context()
 	a, b, c := w.person("a1"), w.person("b1"), w.person("c1")

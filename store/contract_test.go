@@ -13,6 +13,7 @@ import (
 // The contract of chat's ports, on PostgreSQL; package chattest runs it in
 // memory.
 func TestContract(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 3)
 	var n atomic.Int64
 	chattest.Suite(t, func(t *testing.T) chattest.System {

@@ -14,6 +14,7 @@ import (
 )
 
 func TestOpenDirect(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	a, b := w.person("a1"), w.person("b1")
@@ -52,6 +53,7 @@ func TestOpenDirect(t *testing.T) {
 
 // An id that belongs to another channel leads to the next one.
 func TestDirectProbing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	a, b := w.person("a1"), w.person("b1")
@@ -73,6 +75,7 @@ func TestDirectProbing(t *testing.T) {
 }
 
 func TestCreateGroupIsRepeatable(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	ids := w.people(4)
@@ -112,6 +115,7 @@ func TestCreateGroupIsRepeatable(t *testing.T) {
 }
 
 func TestGovernRoles(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	ids := w.people(6)
@@ -180,6 +184,7 @@ func TestGovernRoles(t *testing.T) {
 }
 
 func TestAGroupWithOnlyItsOwnerMayBeLeft(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 1)
 	ctx := t.Context()
 	u := w.person("solo")
@@ -194,6 +199,7 @@ func TestAGroupWithOnlyItsOwnerMayBeLeft(t *testing.T) {
 
 // From the moment a removal is acknowledged no door leads in.
 func TestRemovedMembersAreOut(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	ids := w.people(3)
@@ -256,6 +262,7 @@ func TestRemovedMembersAreOut(t *testing.T) {
 
 // A removal that reaches the inbox late undoes nothing newer.
 func TestLateEffects(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	ids := w.people(2)
@@ -291,6 +298,7 @@ func TestLateEffects(t *testing.T) {
 }
 
 func TestInvites(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	ids := w.people(9)

@@ -52,6 +52,7 @@ func (w *world) forgetMember(id chat.ChannelID, u chat.UserID) {
 }
 
 func TestWhatADeadNodeLeftIsSwept(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2, func(c *Config) { c.SweepEvery = 10 * time.Millisecond })
 	ids := w.people(3)
 	id := w.group(ids[0], ids[1:]...)
@@ -76,6 +77,7 @@ func TestWhatADeadNodeLeftIsSwept(t *testing.T) {
 
 // An effect that cannot be applied is tried again, ever more rarely.
 func TestEffectsBackOff(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 1, func(c *Config) { c.SweepEvery = 10 * time.Millisecond })
 	u := w.person("ann")
 	// It names users that do not exist, which a muzzle cannot deal with once it finds their channel.
@@ -102,6 +104,7 @@ func TestEffectsBackOff(t *testing.T) {
 
 // Several nodes sweep the same effects, which come in any order.
 func TestEffectsOfManyNodes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2, func(c *Config) { c.SweepEvery = 5 * time.Millisecond })
 	other := newWorldOn(t, w.dsns, func(c *Config) { c.SweepEvery = 5 * time.Millisecond })
 	ids := w.people(8)
@@ -121,6 +124,7 @@ func TestEffectsOfManyNodes(t *testing.T) {
 // A shard that is down keeps nobody else from anything, and what is owed to it
 // arrives once it is back.
 func TestAShardDown(t *testing.T) {
+	t.Parallel()
 	in := storetest.StartInstance(t)
 	w := newWorldOn(t, []string{storetest.DSN(t), in.DSN("gori")}, func(c *Config) { c.SweepEvery = 20 * time.Millisecond })
 	ctx := t.Context()

@@ -26,6 +26,7 @@ func seqsOf(p chat.Page) string {
 }
 
 func TestHistoryPages(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 1)
 	ctx := t.Context()
 	ids := w.people(2)
@@ -90,6 +91,7 @@ func TestHistoryPages(t *testing.T) {
 
 // The dates of a live channel are those of storing; imported ones are their own.
 func TestHistoryByDateOfStoring(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 1)
 	ids := w.people(2)
 	id := w.group(ids[0], ids[1])
@@ -111,6 +113,7 @@ func TestHistoryByDateOfStoring(t *testing.T) {
 }
 
 func TestHistoryIsCutByBytes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 1)
 	ctx := t.Context()
 	ids := w.people(2)
@@ -142,6 +145,7 @@ func (w *world) alter(a chat.Alteration) (chat.Altered, error) {
 }
 
 func TestAlterations(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	ids := w.people(4)
@@ -239,6 +243,7 @@ func TestAlterations(t *testing.T) {
 
 // In a direct channel nobody deletes the other's messages.
 func TestDeletingInADirectChannel(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 1)
 	ids := w.people(2)
 	id := sure(w.OpenDirect(t.Context(), ids[0], ids[1])).ID

@@ -9,6 +9,7 @@ import (
 )
 
 func TestReadMarks(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	ids := w.people(2)
@@ -60,6 +61,7 @@ func TestReadMarks(t *testing.T) {
 
 // A mark that comes before the inbox has heard of the channel is not lost.
 func TestReadMarkBeforeTheFanOut(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	ids := w.people(2)
@@ -79,6 +81,7 @@ func TestReadMarkBeforeTheFanOut(t *testing.T) {
 }
 
 func TestInboxPages(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	u := w.person("ann")
@@ -113,6 +116,7 @@ func TestInboxPages(t *testing.T) {
 }
 
 func TestPreferences(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	u := w.person("ann")
@@ -140,6 +144,7 @@ func TestPreferences(t *testing.T) {
 // Positions of one inbox are committed in their order: who reads up to one has
 // seen all before.
 func TestInboxPositionsHaveNoHoles(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	ids := w.people(4)

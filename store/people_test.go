@@ -18,6 +18,7 @@ import (
 )
 
 func TestAccounts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	self, login, err := w.SignUp(ctx, account("민수"))
@@ -72,6 +73,7 @@ func sure[T any](v T, err error) T {
 }
 
 func TestExactlyOneFirstAccount(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	var wg sync.WaitGroup
 	var admins atomic.Int32
@@ -93,6 +95,7 @@ func TestExactlyOneFirstAccount(t *testing.T) {
 }
 
 func TestLogins(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	w.person("admin")
@@ -155,6 +158,7 @@ func TestLogins(t *testing.T) {
 }
 
 func TestDisabling(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	self, login, err := w.SignUp(ctx, account("bob"))
@@ -186,6 +190,7 @@ func TestDisabling(t *testing.T) {
 }
 
 func TestProfiles(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 3)
 	ctx := t.Context()
 	ids := w.people(20)
@@ -213,6 +218,7 @@ func TestProfiles(t *testing.T) {
 }
 
 func TestFind(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 3)
 	ctx := t.Context()
 	ids := w.people(12)
@@ -257,6 +263,7 @@ func decomposed(s string) string {
 }
 
 func TestAvatars(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 1)
 	ctx := t.Context()
 	u := w.person("ann")
@@ -281,6 +288,7 @@ func TestAvatars(t *testing.T) {
 
 // Nothing that leaves the store but Credentials knows a hash.
 func TestNoSecretLeaves(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	self, _, err := w.SignUp(ctx, account("ann"))
@@ -301,6 +309,7 @@ func TestNoSecretLeaves(t *testing.T) {
 }
 
 func TestAuditOnlyGrows(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 1)
 	ctx := t.Context()
 	u := w.person("ann")

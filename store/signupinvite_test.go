@@ -21,6 +21,7 @@ func invited(name, code string) chat.NewAccount {
 }
 
 func TestSignUpInviteIsUsedOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	if founded, err := w.Founded(ctx); err != nil || founded {
@@ -56,6 +57,7 @@ func TestSignUpInviteIsUsedOnce(t *testing.T) {
 }
 
 func TestSignUpInviteComesBackWithATakenName(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	admin := w.person("admin")
@@ -78,6 +80,7 @@ func TestSignUpInviteComesBackWithATakenName(t *testing.T) {
 // A sign-up that dies after reserving its invitation leaves it to others after
 // a while; if it was only slow, one of the two gets in.
 func TestSignUpInviteIsTakenOver(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	ctx := t.Context()
 	admin := w.person("admin")

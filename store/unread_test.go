@@ -230,6 +230,7 @@ func (g *counted) check(t *rapid.T) {
 // Whatever people do, and however late the news of it, in the end every number
 // is what counting one by one gives.
 func TestUnreadEqualsARecount(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2)
 	people := w.people(5)
 	rapid.Check(t, func(t *rapid.T) {
