@@ -169,14 +169,15 @@ func (w *wire) writeFrames(frames [][]byte) (calls int, err error) {
 		return w.writeLocked(b, writeTime)
 	}
 	for _, f := range frames {
-		if len(buf)+maxHeader+len(f) > batchBytes {
+		big := len(f) > batchBytes-maxHeader
+		if !big && len(buf)+maxHeader+len(f) > batchBytes {
 			if err := flush(buf); err != nil {
 				return calls, err
 			}
 			buf = buf[:0]
 		}
 		buf = appendHeader(buf, len(f))
-		if len(f) <= batchBytes-maxHeader {
+		if !big {
 			buf = append(buf, f...)
 			continue
 		}
