@@ -19,7 +19,6 @@ export const en = {
   close: "Close",
   back: "Back",
   save: "Save",
-  done: "Done",
   add: "Add",
   remove: "Remove",
   copy: "Copy",
@@ -29,13 +28,12 @@ export const en = {
   search: "Search",
   loading: "Loading",
   you: "You",
-  someone: "Someone",
   deletedAccount: "Closed account",
   unknownPerson: "Unknown person",
-  optional: "optional",
 
   // Times
   now: "now",
+  justNow: "just now",
   today: "Today",
   yesterday: "Yesterday",
   online: "Online",
@@ -46,10 +44,8 @@ export const en = {
   // Getting in
   tagline: "Conversations that stay whole.",
   logIn: "Log in",
-  loggingIn: "Logging in",
   logOut: "Log out",
   signUp: "Create account",
-  signingUp: "Creating your account",
   loginName: "Login name",
   loginNameHint: "2–32 letters, digits, Hangul, dots or dashes",
   displayName: "Your name",
@@ -74,7 +70,6 @@ export const en = {
   joinTitle: (name: string) => `Join ${name}`,
   joinText: (n: number) => `${many(n, "member", "members")} are talking here.`,
   join: "Join the conversation",
-  joining: "Joining",
   joinGone: "This invitation does not work any more",
   joinGoneText: "It may have expired or been withdrawn. Ask for a new link.",
   joinNeedsLogin: "Log in or create an account, and you are in.",
@@ -88,7 +83,6 @@ export const en = {
   newGroup: "New group",
   newSomething: "Start a conversation",
   pinned: "Pinned",
-  muted: "Muted",
   draft: "Draft",
   nothingYet: "No messages yet",
   messageDeleted: "Deleted message",
@@ -102,7 +96,6 @@ export const en = {
   menuMute: "Mute",
   menuUnmute: "Unmute",
   menuMarkRead: "Mark as read",
-  sendingCount: (n: number) => `${many(n, "message", "messages")} waiting`,
 
   // Switcher and pickers
   switcherTitle: "Go to a conversation",
@@ -114,9 +107,7 @@ export const en = {
   findStart: "Type a name to look for people.",
   groupName: "Group name",
   groupNameHint: "What is it about?",
-  groupMembers: "Members",
   createGroup: "Create group",
-  creatingGroup: "Creating the group",
   chosenCount: (n: number) => `${n} chosen`,
   unchoose: (name: string) => `Take ${name} out`,
 
@@ -173,7 +164,6 @@ export const en = {
   deleteConfirm: "Delete for everyone",
   repliesCount: (n: number) => many(n, "reply", "replies"),
   lastReply: (when: string) => `last ${when}`,
-  openThread: "Open thread",
 
   // System messages
   sysCreated: (who: string) => `${who} started this group`,
@@ -194,7 +184,6 @@ export const en = {
   composerThread: "Reply in this thread",
   send: "Send",
   emoji: "Emoji",
-  mentionSomeone: "Mention someone",
   charsLeft: (n: number) => `${n.toLocaleString("en")} characters left`,
   charsOver: (n: number) => `${n.toLocaleString("en")} characters too many`,
   cancelReply: "Do not reply",
@@ -216,7 +205,6 @@ export const en = {
   // The side pane
   thread: "Thread",
   threadEmpty: "No replies yet",
-  threadEmptyText: "Answer here to keep the main conversation clear.",
   members: "Members",
   info: "About this conversation",
   addMembers: "Add members",
@@ -229,7 +217,6 @@ export const en = {
   roleOwner: "Owner",
   roleAdmin: "Admin",
   roleMember: "Member",
-  roleChange: "Change role",
   makeRole: (role: string) => `Make ${role.toLowerCase()}`,
   renameGroup: "Rename",
   inviteLinks: "Invite links",
@@ -270,7 +257,6 @@ export const en = {
   blockText: "They cannot write to you or invite you. They are not told.",
   message: "Message",
   profileOf: (name: string) => `Profile of ${name}`,
-  friendRequestFrom: (name: string) => `${name} would like to be friends`,
 
   // Settings
   settings: "Settings",
@@ -319,7 +305,6 @@ export const en = {
   bannerWaiting: (n: number) =>
     n === 0 ? "What you write is kept and sent later." : `${many(n, "message waits", "messages wait")} safely here.`,
   bannerRetry: "Connect now",
-  announceOffline: "Connection lost",
   announceOnline: "Connected again",
   announceMessage: (name: string, text: string) => `${name}: ${text}`,
   errGeneric: "That did not work. Please try again.",

@@ -77,7 +77,7 @@ describe("times", () => {
   });
 
   it("say how long ago", () => {
-    expect(ago(now - 5_000, now, "en")).toBe("now");
+    expect(ago(now - 5_000, now, "en")).toBe("just now");
     expect(ago(now - 3 * 60_000, now, "ko")).toBe("3분 전");
     expect(ago(back(2), now, "en")).toBe("2 days ago");
   });

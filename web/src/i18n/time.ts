@@ -62,11 +62,16 @@ export function shortTime(at: number, now = Date.now(), to: Lang = lang.value): 
 export function ago(at: number, now = Date.now(), to: Lang = lang.value): string {
   const past = Math.max(0, now - at);
   const words = new Intl.RelativeTimeFormat(to, { numeric: "auto" });
-  if (past < minute) return translate(to, "now");
+  if (past < minute) return translate(to, "justNow");
   if (past < hour) return words.format(-Math.floor(past / minute), "minute");
   if (past < day) return words.format(-Math.floor(past / hour), "hour");
   if (past < 28 * day) return words.format(-Math.floor(past / day), "day");
   return format(to, { year: "numeric", month: "short", day: "numeric" }).format(at);
+}
+
+/** A day and a clock time for something to come: 11월 29일 오후 3:30. */
+export function until(at: number, to: Lang = lang.value): string {
+  return `${format(to, { month: to === "ko" ? "long" : "short", day: "numeric" }).format(at)} ${clock(at, to)}`;
 }
 
 /** Date and clock time in full, for titles. */

@@ -139,22 +139,22 @@ function mark(text: string, at: number, mentions: readonly MentionName[], depth:
 
 function closing(text: string, sign: string, from: number): number {
   const c = sign[0] ?? "";
-  const limit = Math.min(text.length, from + reach);
+  const near = text.slice(from, from + reach);
   let left = tries;
-  for (let end = text.indexOf(sign, from + 1); end >= 0 && end < limit && left-- > 0; end = text.indexOf(sign, end + 1)) {
+  for (let end = near.indexOf(sign, 1); end >= 0 && left-- > 0; end = near.indexOf(sign, end + 1)) {
     let run = 0;
-    while (text[end + run] === c) run++;
-    const after = text[end + run];
+    while (near[end + run] === c) run++;
+    const after = text[from + end + run];
     const fits = run === sign.length || run === 3;
-    const hugs = !/\s/.test(text[end - 1] ?? " ");
+    const hugs = !/\s/.test(near[end - 1] ?? " ");
     const edge = c !== "_" || after === undefined || !wordy.test(after);
-    if (fits && hugs && edge) return run === 3 ? end + (3 - sign.length) : end;
+    if (fits && hugs && edge) return from + (run === 3 ? end + (3 - sign.length) : end);
     end += run - 1;
   }
   return -1;
 }
 
 function near(text: string, what: string, from: number): number {
-  const found = text.indexOf(what, from);
-  return found >= 0 && found - from <= reach ? found : -1;
+  const found = text.slice(from, from + reach).indexOf(what);
+  return found < 0 ? -1 : from + found;
 }

@@ -125,7 +125,7 @@ describe("hostile texts", () => {
     const raw = unit.repeat(Math.ceil(100_000 / unit.length));
     const start = performance.now();
     parse(raw, [{ name: "김하늘", user: "1" }]);
-    expect(performance.now() - start).toBeLessThan(1_500);
+    expect(performance.now() - start).toBeLessThan(4_000);
   });
 });
 

@@ -1,7 +1,7 @@
 import { Copy, Link } from "lucide-preact";
 import { useEffect, useState } from "preact/hooks";
 import { t } from "../../i18n/index";
-import { shortTime } from "../../i18n/time";
+import { until } from "../../i18n/time";
 import { problemOf } from "../../model/problem";
 import type { ChannelID, Invite } from "../../model/types";
 import { createInvite, listInvites, revokeInvite } from "../../sync/commands";
@@ -70,7 +70,7 @@ export function InviteLinks({ channel }: { channel: ChannelID }) {
           {invites.map((invite) => (
             <li key={invite.id}>
               <span class="grow meta num">
-                {invite.expires_at === undefined || invite.expires_at === 0 ? t("inviteForever") : t("inviteExpires", shortTime(invite.expires_at))}
+                {invite.expires_at === undefined || invite.expires_at === 0 ? t("inviteForever") : t("inviteExpires", until(invite.expires_at))}
                 {" · "}
                 {t("inviteUses", invite.uses)}
               </span>
