@@ -33,6 +33,8 @@ connections. It makes its own people and channels and leaves them there: measure
 a system made for it. CPU is told apart for the nodes, PostgreSQL and this
 program, when they are on this host. It fails if anything was lost, doubled or
 reordered.`,
+		Args: knownCommand,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(
 		newWork("pairs", "Direct channels in which both people send", func(c *cobra.Command, f *benchFlags) {
@@ -52,6 +54,14 @@ reordered.`,
 		}),
 	)
 	return c
+}
+
+// knownCommand refuses what is none of a command's own commands.
+func knownCommand(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("there is no command %q; see gori %s --help", args[0], c.Name())}
+	}
+	return nil
 }
 
 func talkFlags(c *cobra.Command, f *benchFlags) {
@@ -85,6 +95,9 @@ func (f *benchFlags) run(c *cobra.Command, work string) error {
 	o.Warmup = time.Duration(f.warmup * float64(time.Second))
 	o.Every = time.Duration(f.every * float64(time.Second))
 	o.Say = func(s string) { fmt.Fprintln(c.ErrOrStderr(), s) }
+	if err := o.Check(); err != nil {
+		return usageError{err}
+	}
 	if dir, ok := f.site.folder(); ok {
 		if o.UsersFile == "" {
 			o.UsersFile = filepath.Join(dir, benchUsers)

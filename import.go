@@ -15,7 +15,8 @@ import (
 )
 
 func newImport() *cobra.Command {
-	c := &cobra.Command{Use: "import", Short: "Bring in chat logs of other systems"}
+	c := &cobra.Command{Use: "import", Short: "Bring in chat logs of other systems", Args: knownCommand,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	c.AddCommand(newImportIRC())
 	return c
 }

@@ -61,6 +61,12 @@ func (o Options) say(format string, args ...any) {
 	}
 }
 
+// Check says what is wrong with options.
+func (o Options) Check() error {
+	_, err := o.withDefaults()
+	return err
+}
+
 func (o Options) withDefaults() (Options, error) {
 	def := func(v *int, d int) {
 		if *v == 0 {
