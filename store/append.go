@@ -173,7 +173,7 @@ func (s *Store) appendUnique(ctx context.Context, drafts []chat.Draft) ([]chat.R
 		case <-c.done:
 		case <-ctx.Done():
 			c.taken.Store(true)
-			return nil, context.Cause(ctx)
+			return nil, chat.Retryable(chat.CodeShardDown, 0, context.Cause(ctx), "not known whether it is stored; send it again")
 		}
 		if c.err == errElsewhere && try < maxTries {
 			continue

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -195,23 +196,7 @@ func scanOutcomes(rows pgx.Rows, outcomes []outcome, res *batchResult) error {
 func (w *writer) prepare(calls []*appendCall) (b *pgx.Batch, outcomes []outcome, full bool) {
 	b = &pgx.Batch{}
 	b.Queue(w.s.gateSQL, callPartitions(calls))
-	keys := slices.Clone(calls)
-	slices.SortFunc(keys, func(x, y *appendCall) int {
-		if x.p != y.p {
-			return int(x.p) - int(y.p)
-		}
-		if x.channel < y.channel {
-			return -1
-		} else if x.channel > y.channel {
-			return 1
-		}
-		return 0
-	})
-	keys = slices.CompactFunc(keys, func(x, y *appendCall) bool { return x.channel == y.channel })
-	ps, chs := make([]int32, len(keys)), make([]int64, len(keys))
-	for i, c := range keys {
-		ps[i], chs[i] = int32(c.p), int64(c.channel)
-	}
+	ps, chs := callChannels(calls)
 	b.Queue(sqlLockChannels, ps, chs)
 
 	var a appendArgs
@@ -235,6 +220,20 @@ func (w *writer) prepare(calls []*appendCall) (b *pgx.Batch, outcomes []outcome,
 		b.Queue(sqlSettled, w.settled)
 	}
 	return b, outcomes, full
+}
+
+// callChannels lists the channels of calls in the order of locking.
+func callChannels(calls []*appendCall) (ps []int32, chs []int64) {
+	keys := slices.Clone(calls)
+	slices.SortFunc(keys, func(x, y *appendCall) int {
+		return cmp.Or(cmp.Compare(x.p, y.p), cmp.Compare(x.channel, y.channel))
+	})
+	for i, c := range keys {
+		if i == 0 || keys[i-1].channel != c.channel {
+			ps, chs = append(ps, int32(c.p)), append(chs, int64(c.channel))
+		}
+	}
+	return ps, chs
 }
 
 // appendArgs are the drafts of a batch, a slice for each column.

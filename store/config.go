@@ -33,7 +33,7 @@ type Config struct {
 	Dial   func(ctx context.Context, network, addr string) (net.Conn, error) // default: net.Dialer
 
 	PoolSize     int           // connections of a shard besides those of the writers; default 8
-	Writers      int           // append writers of a shard, 1 to 4; default 2
+	Writers      int           // append writers of a shard, 1 to 4; default 1: fewer make larger batches, which cost less
 	QueueDrafts  int           // drafts waiting for one writer; default 8192
 	QueueBytes   int           // bytes of bodies waiting for one writer; default 64 MiB
 	BatchDrafts  int           // drafts of one transaction; default 256
@@ -41,6 +41,7 @@ type Config struct {
 	RosterIDs    int           // member ids kept in memory; default 2,000,000
 	PingEvery    time.Duration // how often a shard is asked whether it lives; default 300 ms
 	PingTimeout  time.Duration // silence after which it counts as down; default 600 ms
+	InboxPace    time.Duration // at least this long from one inbox transaction of a shard to the next; default 50 ms, negative: none
 	SweepEvery   time.Duration // how often left-over fan-outs are looked for; default 2 s
 	SweepAge     time.Duration // age from which a fan-out counts as left over; default 5 s
 	StrictGate   bool          // refuse rows of partitions that their transaction did not pass the gate for; for tests
@@ -74,7 +75,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.OnInbox = func([]chat.InboxNotice) {}
 	}
 	orElse(&c.PoolSize, 8)
-	orElse(&c.Writers, 2)
+	orElse(&c.Writers, 1)
 	orElse(&c.QueueDrafts, 8192)
 	orElse(&c.QueueBytes, 64<<20)
 	orElse(&c.BatchDrafts, 256)
@@ -82,6 +83,7 @@ func (c Config) withDefaults() (Config, error) {
 	orElse(&c.RosterIDs, 2_000_000)
 	orElse(&c.PingEvery, 300*time.Millisecond)
 	orElse(&c.PingTimeout, 600*time.Millisecond)
+	orElse(&c.InboxPace, 50*time.Millisecond)
 	orElse(&c.SweepEvery, 2*time.Second)
 	orElse(&c.SweepAge, 5*time.Second)
 	orElse(&c.MovingBudget, 300*time.Millisecond)

@@ -314,7 +314,7 @@ func TestTheSweeperFinishesWhatADeadNodeLeft(t *testing.T) {
 }
 
 func TestAFullQueueRefusesAtOnce(t *testing.T) {
-	h := newHarness(t, 1, func(c *Config) { c.QueueDrafts, c.Writers, c.BatchDrafts = 4, 1, 1 })
+	h := newHarness(t, 1, func(c *Config) { c.QueueDrafts, c.BatchDrafts = 4, 1 })
 	a, b := h.user(), h.user()
 	ch := h.channel(a, b)
 	// Someone holds the channel's row, so the writer waits.

@@ -31,7 +31,7 @@ var hotParams = map[string]string{
 	"enable_memoize":       "off",
 	"cpu_tuple_cost":       "1",
 	"cpu_index_tuple_cost": "1",
-	"lock_timeout":         "500ms",
+	"lock_timeout":         "300ms",
 }
 
 // get returns the connection, made anew if the shard has been away since.

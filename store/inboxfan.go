@@ -112,9 +112,17 @@ func (h *home) run(ctx context.Context) {
 			}
 			continue
 		}
+		began := time.Now()
 		err := h.apply(ctx, batch)
 		if err == nil {
 			pause = homeBackOff
+			// The first news of a quiet time are told at once. Under load what
+			// comes within the pace is merged: a badge may be that late, and
+			// a busy channel costs its members a row for each pace, not for
+			// each message.
+			if wait := h.s.cfg.InboxPace - time.Since(began); wait > 0 && nap(ctx, wait) != nil {
+				return
+			}
 			continue
 		}
 		if ctx.Err() != nil {

@@ -91,9 +91,14 @@ func (s *Store) newShard(ctx context.Context, slot int, sc ShardConfig) (*shardC
 		"default_transaction_isolation":       "read committed",
 		"statement_timeout":                   "10s",
 		"lock_timeout":                        "3s",
-		"idle_in_transaction_session_timeout": "10s",
+		"idle_in_transaction_session_timeout": "3s",
 		"timezone":                            "UTC",
 		"jit":                                 "off",
+		// Everything is a look-up by key; a plan made while a table was small
+		// must not scan it when it has grown.
+		"enable_seqscan":   "off",
+		"enable_hashjoin":  "off",
+		"enable_mergejoin": "off",
 	} {
 		pc.ConnConfig.RuntimeParams[k] = v
 	}

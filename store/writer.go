@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"gori/chat"
 	"gori/shard"
 )
@@ -76,11 +78,9 @@ func (w *writer) run(ctx context.Context) {
 			w.store(batch)
 			continue
 		}
-		var again <-chan time.Time
+		var again <-chan time.Time // never, unless something is parked
 		if pause > 0 {
-			t := time.NewTimer(pause)
-			defer t.Stop()
-			again = t.C
+			again = time.After(pause)
 		}
 		select {
 		case <-w.wake:
@@ -203,19 +203,65 @@ func (w *writer) store(calls []*appendCall) {
 		case kind == failGate:
 			calls = w.sortOut(calls)
 		case kind == failRace && try <= 2:
+		case kind == failBusy && len(calls) > 1:
+			calls = w.dropLocked(calls)
 		case len(calls) > 1:
 			half := len(calls) / 2
 			w.store(calls[:half])
 			w.store(calls[half:])
 			return
 		case kind == failBusy || kind == failRace:
-			w.fail(calls, chat.Retryable(chat.CodeOverloaded, 100*time.Millisecond, err, "too much at once in this channel; try again"))
+			w.fail(calls, busyError(err))
 			return
 		default:
 			w.fail(calls, err)
 			return
 		}
 	}
+}
+
+// sqlLockable finds the channels whose rows nobody else holds for the moment.
+const sqlLockable = `SELECT c.channel_id
+	FROM unnest($1::int[], $2::bigint[]) AS k(p, ch)
+	CROSS JOIN LATERAL (SELECT c.channel_id FROM data.channels c
+		WHERE c.partition = k.p AND c.channel_id = k.ch FOR NO KEY UPDATE SKIP LOCKED) c`
+
+// dropLocked ends the calls whose channels someone holds for long, so that they
+// keep no others waiting, and returns the others.
+func (w *writer) dropLocked(calls []*appendCall) []*appendCall {
+	ctx, done, err := w.sh.during(context.Background())
+	if err != nil {
+		w.fail(calls, err)
+		return nil
+	}
+	defer done()
+	free := map[chat.ChannelID]bool{}
+	ps, chs := callChannels(calls)
+	rows, err := w.sh.pool.Query(ctx, sqlLockable, ps, chs)
+	if err == nil {
+		var id chat.ChannelID
+		_, err = pgx.ForEachRow(rows, []any{&id}, func() error {
+			free[id] = true
+			return nil
+		})
+	}
+	if err != nil {
+		w.fail(calls, w.sh.settle(ctx, err))
+		return nil
+	}
+	var good []*appendCall
+	for _, c := range calls {
+		if free[c.channel] {
+			good = append(good, c)
+		} else {
+			c.finish(busyError(nil))
+		}
+	}
+	return good
+}
+
+func busyError(cause error) error {
+	return chat.Retryable(chat.CodeOverloaded, 100*time.Millisecond, cause, "too much at once in this channel; try again")
 }
 
 func (w *writer) fail(calls []*appendCall, err error) {
