@@ -22,27 +22,26 @@ const sqlViewer = `viewer AS MATERIALIZED (
 	SELECT c.last_seq, c.last_change FROM data.channels c JOIN data.members m USING (partition, channel_id)
 	WHERE c.partition = $1 AND c.channel_id = $2 AND m.user_id = $3)`
 
-// sqlMessages turns the rows of `picked` into messages, with reactions and
-// threads joined in bulk, cut where the bodies together exceed $4 bytes. It
-// always returns a row for a member, and none for anyone else.
+// sqlMessages turns the rows of `picked` into messages, with their reactions and
+// threads, cut where the bodies together exceed $4 bytes. It always returns a
+// row for a member, and none for anyone else. The lateral joins keep the planner
+// from reading all reactions of a channel while it believes there are few.
 const sqlMessages = `, page AS (
 		SELECT * FROM (SELECT p.*, sum(octet_length(body)) OVER (ORDER BY place) AS bytes FROM picked p) p
-		WHERE bytes <= $4 OR bytes = octet_length(body)),
-	felt AS (
-		SELECT seq, jsonb_agg(jsonb_build_object('emoji', emoji, 'users', users) ORDER BY first, emoji) AS reactions
-		FROM (SELECT seq, emoji, min(created_at) AS first, array_agg(user_id::text ORDER BY created_at, user_id) AS users
-			FROM data.reactions WHERE partition = $1 AND channel_id = $2
-				AND seq IN (SELECT seq FROM page WHERE change IS NOT NULL)
-			GROUP BY seq, emoji) r
-		GROUP BY seq)
+		WHERE bytes <= $4 OR bytes = octet_length(body))
 	SELECT v.last_seq, v.last_change, (SELECT count(*) FROM picked) > (SELECT count(*) FROM page) AS cut,
 		p.seq, p.count, p.thread_count, p.sender_id, p.client_msg_id, p.kind, p.body, p.created_at, p.orig_at, p.reply_to,
 		p.thread, CASE WHEN p.deleted_at IS NOT NULL THEN NULL WHEN p.edited_at IS NOT NULL THEN p.edited_mentions ELSE p.mentions END,
 		p.mention_all AND p.deleted_at IS NULL, p.change, p.edited_at, p.deleted_at, p.system,
 		f.reactions, t.count, t.last_seq, t.last_at
 	FROM viewer v LEFT JOIN page p ON true
-		LEFT JOIN felt f ON f.seq = p.seq
-		LEFT JOIN data.threads t ON t.partition = $1 AND t.channel_id = $2 AND t.root_seq = p.seq
+		LEFT JOIN LATERAL (
+			SELECT jsonb_agg(jsonb_build_object('emoji', emoji, 'users', users) ORDER BY first, emoji) AS reactions
+			FROM (SELECT emoji, min(created_at) AS first, array_agg(user_id::text ORDER BY created_at, user_id) AS users
+				FROM data.reactions WHERE partition = $1 AND channel_id = $2 AND seq = p.seq AND p.change IS NOT NULL
+				GROUP BY emoji) r) f ON true
+		LEFT JOIN LATERAL (SELECT count, last_seq, last_at FROM data.threads
+			WHERE partition = $1 AND channel_id = $2 AND root_seq = p.seq LIMIT 1) t ON true
 	ORDER BY p.place`
 
 // messageRow is one row of sqlMessages.
@@ -287,19 +286,22 @@ func (r reader) around(ctx context.Context, seq chat.Seq, limit int) (chat.Page,
 	return page, nil
 }
 
+// sqlSeqAt halves the range of seqs until one is left.
+const sqlSeqAt = `WITH RECURSIVE ` + sqlViewer + `, step AS (
+		SELECT 1::bigint AS lo, last_seq + 1 AS hi FROM viewer
+		UNION ALL
+		SELECT CASE WHEN m.at < $4 THEN s.mid + 1 ELSE s.lo END, CASE WHEN m.at < $4 THEN s.hi ELSE s.mid END
+		FROM (SELECT lo, hi, (lo + hi) / 2 AS mid FROM step WHERE lo < hi) s
+		CROSS JOIN LATERAL (SELECT coalesce(orig_at, created_at) AS at FROM data.messages
+			WHERE partition = $1 AND channel_id = $2 AND seq = s.mid LIMIT 1) m)
+	SELECT lo FROM step WHERE lo >= hi`
+
 // seqAt finds the first message at or after the date, by bisection over seqs:
 // order is by seq, and times grow with it but for imports, whose own time
 // counts where there is one. It is one past the last message if there is none.
 func (r reader) seqAt(ctx context.Context) (chat.Seq, error) {
 	var seq chat.Seq
-	err := r.q.QueryRow(ctx, `WITH RECURSIVE `+sqlViewer+`, step AS (
-			SELECT 1::bigint AS lo, last_seq + 1 AS hi FROM viewer
-			UNION ALL
-			SELECT CASE WHEN m.at < $4 THEN s.mid + 1 ELSE s.lo END, CASE WHEN m.at < $4 THEN s.hi ELSE s.mid END
-			FROM (SELECT lo, hi, (lo + hi) / 2 AS mid FROM step WHERE lo < hi) s
-			CROSS JOIN LATERAL (SELECT coalesce(orig_at, created_at) AS at FROM data.messages
-				WHERE partition = $1 AND channel_id = $2 AND seq = s.mid) m)
-		SELECT lo FROM step WHERE lo >= hi`, shard.Of(r.h.Channel), r.h.Channel, r.h.Viewer, r.h.Date.Time()).Scan(&seq)
+	err := r.q.QueryRow(ctx, sqlSeqAt, shard.Of(r.h.Channel), r.h.Channel, r.h.Viewer, r.h.Date.Time()).Scan(&seq)
 	return seq, orNotFound(err, chat.CodeNotMember, notMember)
 }
 
