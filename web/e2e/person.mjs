@@ -14,12 +14,12 @@ export class Person {
   /** A new tab of this browser. */
   async tab(path = "/") {
     const page = await this.context.newPage();
-    page.setDefaultTimeout(12_000);
+    page.setDefaultTimeout(20_000);
     page.on("pageerror", (e) => this.faults.push(`${this.name}: ${e.message}`));
     page.on("console", (m) => {
       if (m.type() === "error" && !NETWORK_NOISE.test(m.text())) this.faults.push(`${this.name}: ${m.text()}`);
     });
-    await page.goto(this.world.url + path);
+    await page.goto(this.world.url + path, { waitUntil: "domcontentloaded" });
     this.page = page;
     return page;
   }
@@ -45,12 +45,17 @@ export class Person {
     await this.context.addInitScript(`try { if (!sessionStorage.e2e) { sessionStorage.e2e = 1; localStorage.setItem("gori.account", "${this.id}"); } } catch {}`);
   }
 
-  async call(method, path, data) {
+  async call(method, path, data, headers = {}) {
     const r = await this.context.request.fetch(`${this.world.url}/api/v1${path}`, {
-      method, headers: { Origin: this.world.url }, ...(data === undefined ? {} : { data }),
+      method, headers: { Origin: this.world.url, ...headers }, ...(data === undefined ? {} : { data }),
     });
     if (!r.ok()) throw new Error(`${method} ${path}: ${r.status()} ${await r.text()}`);
     return r.status() === 204 ? null : r.json();
+  }
+
+  /** Sends as a program does. */
+  async post(channel, data) {
+    return this.call("POST", `/channels/${channel}/messages`, data, { "Idempotency-Key": crypto.randomUUID() });
   }
 
   async direct(other) {
@@ -67,7 +72,7 @@ export class Person {
   }
 
   async open(channel, page = this.page) {
-    await page.goto(`${this.world.url}/c/${channel}`);
+    await page.goto(`${this.world.url}/c/${channel}`, { waitUntil: "domcontentloaded" });
     await this.composer(page).waitFor();
   }
 

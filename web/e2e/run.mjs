@@ -6,7 +6,7 @@ import { chromium } from "playwright-core";
 import { Person } from "./person.mjs";
 import { startServer } from "./server.mjs";
 
-const LIMIT_MS = 40_000;
+const LIMIT_MS = 60_000;
 const only = process.argv[2] ?? "";
 const here = fileURLToPath(new URL(".", import.meta.url));
 
@@ -23,10 +23,11 @@ async function load() {
 let made = 0;
 
 /** What a test gets: people with browsers of their own, thrown away afterwards. */
-function worldOf(browser, url) {
+function worldOf(browser, server) {
+  const { url } = server;
   const people = [];
   const world = {
-    url, browser, people, shots: `${here}../test-results`,
+    url, server, browser, people, shots: `${here}../test-results`,
     async browserFor(name, login, options = {}) {
       const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1280, height: 800 }, ...options });
       const p = new Person(world, name, login, context);
@@ -46,8 +47,8 @@ function worldOf(browser, url) {
   return world;
 }
 
-async function runOne(browser, url, test) {
-  const world = worldOf(browser, url);
+async function runOne(browser, server, test) {
+  const world = worldOf(browser, server);
   const begun = Date.now();
   let timer;
   const limit = new Promise((_, fail) => {
@@ -84,7 +85,7 @@ const browser = await chromium.launch({
 });
 let failed = 0;
 try {
-  for (const t of tests) if (!(await runOne(browser, server.url, t))) failed++;
+  for (const t of tests) if (!(await runOne(browser, server, t))) failed++;
 } finally {
   await browser.close();
   if (failed > 0 && process.env.E2E_LOG) console.log(server.output());

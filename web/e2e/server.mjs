@@ -1,7 +1,7 @@
 // A whole system of its own for the tests: `gori up` in a temporary folder, on a free port.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -34,6 +34,14 @@ export async function startServer() {
   const server = {
     url,
     output: () => output,
+    /** kill -9 of the node; `gori up` starts it again. */
+    killNode: async () => {
+      const pids = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, "utf8")).trim().split(" ");
+      for (const pid of pids) {
+        const line = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+        if (line.split("\0").includes("serve")) process.kill(Number(pid), "SIGKILL");
+      }
+    },
     stop: async () => {
       child.kill("SIGTERM");
       await Promise.race([exited, new Promise((done) => setTimeout(done, 20_000))]);

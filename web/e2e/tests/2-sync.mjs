@@ -104,9 +104,7 @@ export const tests = {
     const [a, b] = await Promise.all([world.person("Ada"), world.person("Bora")]);
     const id = await a.direct(b);
     for (let i = 1; i <= 150; i++) {
-      await a.context.request.fetch(`${world.url}/api/v1/channels/${id}/messages`, {
-        method: "POST", headers: { Origin: world.url, "Idempotency-Key": crypto.randomUUID() }, data: { body: `line ${i} of many` },
-      });
+      await a.post(id, { body: `line ${i} of many` });
     }
     await a.open(id);
     await a.sees("line 150 of many");
@@ -139,5 +137,43 @@ export const tests = {
       return counts.reduce((x, y) => x + y, 0);
     });
     assert.equal(left, 0);
+  },
+
+  async "the node is killed while people chat: nothing is lost, nothing comes twice"(world) {
+    const [a, b] = await Promise.all([world.person("Ada"), world.person("Bora")]);
+    const id = await a.direct(b);
+    await a.open(id);
+    await b.open(id);
+    const said = [];
+    for (let i = 0; i < 12; i++) {
+      said.push(`message number ${i}.`);
+      await a.say(said[i]);
+      if (i === 5) await world.server.killNode();
+    }
+    await b.message("message number 11.").waitFor({ timeout: 25_000 });
+    await a.sees("message number 11.");
+    for (const p of [a, b]) assert.deepEqual((await p.texts()).map((t) => t.trim()), said);
+  },
+
+  async "a mention is counted apart; who is taken out of a group has nothing of it left"(world) {
+    const [a, b] = await Promise.all([world.person("Ada"), world.person("Bora")]);
+    const id = await a.group("Secrets", [b]);
+    await a.post(id, { body: "look here", mentions: [b.id] });
+    await b.channelRow("Secrets").getByLabel("1 mention of you").waitFor();
+    await b.open(id);
+    await b.sees("look here");
+    await b.channelRow("Secrets").locator(".badge").first().waitFor({ state: "detached" });
+    await a.call("DELETE", `/channels/${id}/members/${b.id}`);
+    await b.channelRow("Secrets").waitFor({ state: "detached" });
+    assert.equal(await b.message("look here").count(), 0);
+    const kept = await b.page.evaluate(async () => {
+      const db = await new Promise((done) => {
+        indexedDB.databases().then(([d]) => (indexedDB.open(d.name).onsuccess = (e) => done(e.target.result)));
+      });
+      const n = await new Promise((done) => (db.transaction("messages").objectStore("messages").count().onsuccess = (e) => done(e.target.result)));
+      db.close();
+      return n;
+    });
+    assert.equal(kept, 0);
   },
 };
