@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gori/store"
 	"gori/store/local"
 )
 
@@ -176,11 +177,21 @@ func asConfig(shards []local.Shard) []ShardConfig {
 	return list
 }
 
+// asNodeConfig is asConfig for nodes, which log in with fewer rights than the
+// owner of the schema. The last of two users in an address counts.
+func asNodeConfig(shards []local.Shard) []ShardConfig {
+	list := asConfig(shards)
+	for i := range list {
+		list[i].DSN += " user=" + store.AppRole
+	}
+	return list
+}
+
 // nodeEnv is the node's environment: this one's, with what gori up decides.
 // Addresses travel here and never as arguments, which anyone on the host sees.
 func nodeEnv(o upOptions, l net.Listener, shards []local.Shard) []string {
 	own := map[string]string{
-		"GORI_SHARDS": shardsText(asConfig(shards)),
+		"GORI_SHARDS": shardsText(asNodeConfig(shards)),
 		"GORI_LISTEN": l.Addr().String(),
 		envListenFD:   "3",
 	}

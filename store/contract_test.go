@@ -14,7 +14,7 @@ import (
 // memory.
 func TestContract(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 3)
+	w := newWorld(t, 3, asNodes)
 	var n atomic.Int64
 	chattest.Suite(t, func(t *testing.T) chattest.System {
 		run := n.Add(1)

@@ -53,6 +53,9 @@ func Migrate(ctx context.Context, dsn string, id shard.ID, m *shard.Map) error {
 	if err := migrateSchema(ctx, conn, id); err != nil {
 		return err
 	}
+	if err := grantApp(ctx, conn); err != nil {
+		return fmt.Errorf("migrate shard %s: %w", id, err)
+	}
 	if err := claimFirst(ctx, conn, id, m); err != nil {
 		return fmt.Errorf("first start of shard %s: %w", id, err)
 	}
