@@ -98,7 +98,7 @@ func (n *channelNews) note(o *outcome) {
 	d, r := o.draft, &o.receipt
 	n.lastSeq, n.lastCount = r.Seq, r.Count
 	n.lastAt, n.lastSender = r.At, d.Sender
-	n.previewSeq, n.preview, n.previewKind = r.Seq, previewOf(d.Body), chat.KindText
+	n.previewSeq, n.preview, n.previewKind = r.Seq, chat.Preview(d.Body), chat.KindText
 	n.own = append(n.own, ownMark{d.Sender, r.Seq, r.Count})
 	for _, u := range d.Mentions {
 		n.mentions = append(n.mentions, mentionMark{user: u, sender: d.Sender, seq: r.Seq})
@@ -106,19 +106,4 @@ func (n *channelNews) note(o *outcome) {
 	if d.MentionAll {
 		n.mentions = append(n.mentions, mentionMark{sender: d.Sender, seq: r.Seq})
 	}
-}
-
-// previewOf returns the first PreviewChars characters of a body.
-func previewOf(body string) string {
-	if len(body) <= chat.PreviewChars {
-		return body
-	}
-	chars := 0
-	for i := range body {
-		if chars == chat.PreviewChars {
-			return body[:i]
-		}
-		chars++
-	}
-	return body
 }

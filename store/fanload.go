@@ -71,7 +71,7 @@ func (f *fanOut) readNews(ctx context.Context, r fanRequest) (*channelNews, erro
 		n = &channelNews{channel: r.channel, from: r.from}
 		var at time.Time
 		var preview *string
-		err := q.QueryRow(ctx, sqlNews, int32(p), int64(r.channel), chat.PreviewChars).Scan(&n.kind, &n.name, &n.pair[0], &n.pair[1],
+		err := q.QueryRow(ctx, sqlNews, int32(p), int64(r.channel), 2*chat.PreviewChars).Scan(&n.kind, &n.name, &n.pair[0], &n.pair[1],
 			&n.memberVersion, &n.lastSeq, &n.lastCount, &n.lastChange, &at, &n.lastSender, &n.previewSeq, &preview, &n.previewKind)
 		if err == pgx.ErrNoRows {
 			n = nil
@@ -82,7 +82,7 @@ func (f *fanOut) readNews(ctx context.Context, r fanRequest) (*channelNews, erro
 		}
 		n.lastAt = chat.MillisOf(at)
 		if preview != nil {
-			n.preview = *preview
+			n.preview = chat.Preview(*preview)
 		}
 		if r.from == 0 {
 			return nil
