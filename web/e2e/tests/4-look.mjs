@@ -71,8 +71,10 @@ export const tests = {
       await a.page.goto(world.url + path);
       await a.page.waitForTimeout(200);
       const over = () => a.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-      const until = Date.now() + 8_000;
-      while ((await over()) > 0 && Date.now() < until) await a.page.waitForTimeout(100); // a pane may be sliding in
+      await a.page.locator("main, nav").first().waitFor();
+      await a.page.waitForTimeout(700); // a pane slides in
+      const until = Date.now() + 5_000;
+      while ((await over()) > 0 && Date.now() < until) await a.page.waitForTimeout(200);
       assert.ok((await over()) <= 0, `${path} is ${await over()} px too wide`);
     }
     await a.page.goto(`${world.url}/`);
