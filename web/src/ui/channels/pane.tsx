@@ -8,7 +8,7 @@ import { IconButton } from "../kit/button";
 import { Icon } from "../kit/icon";
 import { Mark } from "../kit/mark";
 import { Menu } from "../kit/menu";
-import { isApple } from "../shell/layout";
+import { isApple, layoutOf } from "../shell/layout";
 import { overlay } from "../shell/overlays";
 import { go, route } from "../shell/route";
 import { ChannelList } from "./list";
@@ -18,8 +18,10 @@ import { Avatar } from "../kit/avatar";
 export function ChannelPane({ tabsOnly }: { tabsOnly: boolean }) {
   const at = route.value.at;
   if (tabsOnly) return at === "channel" ? null : <Tabs />;
+  // Alone on a phone it is the main thing; beside a conversation it leads there.
+  const Pane = layoutOf() === "narrow" ? "main" : "nav";
   return (
-    <nav class="channel-pane" aria-label={t("channels")}>
+    <Pane class="channel-pane" aria-label={t("channels")}>
       <Head />
       <button type="button" class="go-to" onClick={() => overlay({ is: "switcher" })}>
         <Icon of={ArrowRightLeft} size={18} />
@@ -28,7 +30,7 @@ export function ChannelPane({ tabsOnly }: { tabsOnly: boolean }) {
       </button>
       <ChannelList />
       <Tabs />
-    </nav>
+    </Pane>
   );
 }
 
@@ -61,11 +63,11 @@ function Tabs() {
   const at = route.value.at;
   const asked = [...friends.value.values()].filter((friend) => friend.state === "received").length;
   return (
-    <div class="tabs" role="group" aria-label={t("app")}>
+    <nav class="tabs" aria-label={t("app")}>
       <Tab label={t("channels")} icon={<Icon of={MessageCircle} />} on={at === "home" || at === "channel"} to={() => at !== "channel" && go({ at: "home" })} dot={at !== "home" && at !== "channel" && unreadTotal.value > 0} />
       <Tab label={t("people")} icon={<Icon of={Users} />} on={at === "people"} to={() => go({ at: "people" })} dot={asked > 0} />
       <Tab label={t("settings")} icon={me.value === null ? <Icon of={Settings} /> : <Avatar user={me.value} size="xs" />} on={at === "settings"} to={() => go({ at: "settings" })} />
-    </div>
+    </nav>
   );
 }
 

@@ -29,6 +29,7 @@ export function Shell() {
   const showList = layout !== "narrow" || !main || at.at === "people" || at.at === "settings";
   return (
     <div class={`shell ${layout}${side.value === undefined ? "" : " with-side"}`} data-ended={authEnd.value ?? undefined}>
+      {layout === "narrow" && main && <h1 class="sr">{t("app")}</h1>}
       <Banner />
       <div class="panes">
         {showList && <ChannelPane tabsOnly={layout === "narrow" && main} />}
