@@ -97,6 +97,9 @@ func newNode(ctx context.Context, cfg Config, l net.Listener, logger *slog.Logge
 		n.store.Close()
 		return nil, err
 	}
+	for _, sc := range cfg.Shards {
+		metrics.Gauge("shard_up", "Whether a shard answers.", n.shardUp(shard.ID(sc.ID)), "shard", sc.ID)
+	}
 	return n, nil
 }
 
@@ -112,7 +115,7 @@ func (n *node) connect(cfg Config, l net.Listener, metrics *api.Metrics, logger 
 	s := n.store
 	var err error
 	n.chat, err = chat.NewService(chat.Deps{Log: s, Directory: s, Roster: s, Inboxes: s, Invites: s, People: s, Contacts: s,
-		Audit: s, Hub: n.hub, MemberLimit: cfg.Limits.GroupMembers, Node: cfg.Node.Name, Logger: logger})
+		Audit: s, Meter: metrics, Hub: n.hub, MemberLimit: cfg.Limits.GroupMembers, Node: cfg.Node.Name, Logger: logger})
 	if err != nil {
 		return err
 	}
@@ -159,6 +162,18 @@ func (n *node) run(ctx context.Context, listeners api.Listeners) error {
 	wg.Wait()
 	n.store.Close()
 	return err
+}
+
+// shardUp reads 1 while the shard answers, else 0.
+func (n *node) shardUp(id shard.ID) func() float64 {
+	return func() float64 {
+		for _, h := range n.store.Health() {
+			if h.Shard == id && h.Up {
+				return 1
+			}
+		}
+		return 0
+	}
 }
 
 // ready tells why this node should get no traffic: with no shard at all it can

@@ -297,7 +297,7 @@ func TestAdminAddress(t *testing.T) {
 		}
 	}
 	text := metricsOf(t, sys.api)
-	for _, name := range []string{"gori_sessions ", "gori_sockets ", "gori_http_requests_total", "gori_frames_dropped_total", "go_goroutines ", "process_resident_memory_bytes "} {
+	for _, name := range []string{"gori_sessions ", "gori_sockets ", "gori_http_requests_total", "gori_frames_dropped_total", "gori_acks_total ", "gori_sends_total ", "go_goroutines ", "process_resident_memory_bytes "} {
 		if !strings.Contains(text, name) {
 			t.Errorf("no metric %s", name)
 		}

@@ -34,9 +34,7 @@ type Metrics struct {
 	sends  prometheus.Counter
 	acks   prometheus.Counter
 	nacks  *prometheus.CounterVec
-	drops  *prometheus.CounterVec
 	append *prometheus.HistogramVec
-	outOps *prometheus.CounterVec
 }
 
 // NewMetrics makes the registry with the collectors of the Go runtime and the
@@ -68,7 +66,6 @@ func NewMetrics() *Metrics {
 	m.Registry.MustRegister(m.sockets)
 	m.handshakes = counters("handshakes_total", "WebSocket handshakes by result.", "result")
 	m.framesIn = counters("frames_in_total", "Frames received by op.", "op")
-	m.outOps = counters("frames_out_by_op_total", "Frames queued for sessions by op.", "op")
 	m.framesOut = counter("frames_out_total", "Frames written to sockets.")
 	m.bytesIn = counter("frame_bytes_in_total", "Bytes of frames received.")
 	m.bytesOut = counter("frame_bytes_out_total", "Bytes of frames written.")
@@ -77,7 +74,6 @@ func NewMetrics() *Metrics {
 	m.sends = counter("sends_total", "Messages asked to be sent.")
 	m.acks = counter("acks_total", "Messages acknowledged as stored.")
 	m.nacks = counters("nacks_total", "Refused frames by code.", "code")
-	m.drops = counters("drops_total", "Work dropped on purpose, by reason.", "reason")
 	m.append = histogram("append_seconds", "Time from a send to its acknowledgement.", seconds, "result")
 	return m
 }
@@ -99,9 +95,6 @@ var clientOps = map[string]bool{
 	chat.OpOpen: true, chat.OpPing: true, chat.OpBye: true,
 }
 
-// FrameOut counts n sessions that were given a frame.
-func (m *Metrics) FrameOut(op string, n int) { m.outOps.WithLabelValues(op).Add(float64(n)) }
-
 // Sent counts a send and how it ended; an empty code is an acknowledgement.
 func (m *Metrics) Sent(code chat.Code, took time.Duration) {
 	m.sends.Inc()
@@ -115,10 +108,6 @@ func (m *Metrics) Sent(code chat.Code, took time.Duration) {
 
 // Nacked counts a refused frame.
 func (m *Metrics) Nacked(code chat.Code) { m.nacks.WithLabelValues(string(code)).Inc() }
-
-// Dropped counts work dropped on purpose; reasons are a closed set of package
-// chat.
-func (m *Metrics) Dropped(reason string) { m.drops.WithLabelValues(reason).Inc() }
 
 // Gauge registers a value that is read when metrics are scraped, such as the
 // length of a queue or the health of a shard. labels are name, value pairs.

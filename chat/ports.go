@@ -221,3 +221,21 @@ type PresenceState struct {
 
 // SessionID names a live session within its node.
 type SessionID uint64
+
+// Meter counts what sessions do, for whoever watches the node. Calls never
+// block.
+type Meter interface {
+	// FrameIn counts a frame received; op is "" for one that is no frame.
+	FrameIn(op string)
+	// Sent counts a message and how it ended: stored when code is empty.
+	Sent(code Code, took time.Duration)
+	// Nacked counts a refused frame.
+	Nacked(code Code)
+}
+
+// noMeter counts nothing.
+type noMeter struct{}
+
+func (noMeter) FrameIn(string)           {}
+func (noMeter) Sent(Code, time.Duration) {}
+func (noMeter) Nacked(Code)              {}

@@ -21,6 +21,7 @@ type Deps struct {
 	Contacts   Contacts
 	Attendance Attendance // nil: nobody is told of comings and goings
 	Audit      Auditor    // nil: not kept
+	Meter      Meter      // nil: not counted
 	Hub        *Hub
 
 	MemberLimit int // of a new group that asks for none; DefaultMemberLimit
@@ -44,6 +45,7 @@ type Service struct {
 	contacts   Contacts
 	attendance Attendance
 	audit      Auditor
+	meter      Meter
 	hub        *Hub
 	limit      int // members of a new group that asks for none
 	node       string
@@ -69,10 +71,13 @@ func NewService(d Deps) (*Service, error) {
 		}
 	}
 	svc := &Service{log: d.Log, directory: d.Directory, roster: d.Roster, inboxes: d.Inboxes, invites: d.Invites,
-		people: d.People, contacts: d.Contacts, attendance: d.Attendance, audit: d.Audit, hub: d.Hub,
+		people: d.People, contacts: d.Contacts, attendance: d.Attendance, audit: d.Audit, meter: d.Meter, hub: d.Hub,
 		limit: d.MemberLimit, node: d.Node, now: d.Now, logger: d.Logger}
 	if svc.limit == 0 {
 		svc.limit = DefaultMemberLimit
+	}
+	if svc.meter == nil {
+		svc.meter = noMeter{}
 	}
 	if svc.now == nil {
 		svc.now = time.Now

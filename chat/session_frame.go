@@ -28,6 +28,7 @@ func (s *Session) pace() bool {
 // handle does what one frame asks for; false ends the session.
 func (s *Session) handle(data []byte) bool {
 	frame, refused := decodeFrame(data)
+	s.svc.meter.FrameIn(nameOf(frame, refused))
 	if s.phase == phaseNew { // only this goroutine changes it, but mu guards it for the others
 		resume, ok := frame.(*resumeOp)
 		if refused != nil || !ok {
@@ -66,6 +67,30 @@ func (s *Session) handle(data []byte) bool {
 	return true
 }
 
+// nameOf names a frame for the meter.
+func nameOf(f clientFrame, r *refusal) string {
+	if r != nil {
+		return r.op
+	}
+	switch f.(type) {
+	case *sendOp:
+		return OpSend
+	case *readOp:
+		return OpRead
+	case *typingOp:
+		return OpTyping
+	case *openOp:
+		return OpOpen
+	case *pingOp:
+		return OpPing
+	case *byeOp:
+		return OpBye
+	case *resumeOp:
+		return OpResume
+	}
+	return ""
+}
+
 // reply puts a frame of the session's own on its queue.
 func (s *Session) reply(frame []byte) { s.enqueue(Frame{Bytes: frame}) }
 
@@ -90,6 +115,7 @@ func idOf(f clientFrame) string {
 // nack tells the client why something was refused. Faults of ours are logged.
 func (s *Session) nack(op, clientMsgID string, err error) {
 	e := ErrorOf(err)
+	s.svc.meter.Nacked(e.Code)
 	if e.Code == CodeInternal {
 		s.svc.logger.ErrorContext(s.ctx, "frame failed", "op", op, "err", err)
 	}

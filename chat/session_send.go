@@ -77,13 +77,19 @@ func (s *Session) runLane(id ChannelID, ln *sendLane) {
 // appendBatch stores drafts and answers each. When one of several is refused
 // for good, all are tried one by one, in order, so that it hurts no other.
 func (s *Session) appendBatch(ctx context.Context, batch []Draft) {
+	begun := s.svc.now()
 	receipts, err := s.svc.sendAll(ctx, batch)
+	took := s.svc.now().Sub(begun)
 	if err == nil {
 		s.ack(batch, receipts)
+		for range batch {
+			s.svc.meter.Sent("", took)
+		}
 		return
 	}
 	if len(batch) == 1 || ErrorOf(err).Retry {
 		for _, d := range batch {
+			s.svc.meter.Sent(CodeOf(err), took)
 			s.nack(OpSend, d.ClientMsgID.String(), err)
 		}
 		return
