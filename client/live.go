@@ -25,6 +25,7 @@ type Events struct {
 	// messages from first to last are not handed over.
 	Skipped func(channel ChannelID, first, last Seq)
 
+	// Inbox gets entries that changed; those of a resume come with Connected.
 	Inbox    func([]InboxEntry)
 	Presence func([]PresenceState)
 	Typing   func(Typing)
