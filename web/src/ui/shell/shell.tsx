@@ -29,12 +29,12 @@ export function Shell() {
   const showList = layout !== "narrow" || !main || at.at === "people" || at.at === "settings";
   return (
     <div class={`shell ${layout}${side.value === undefined ? "" : " with-side"}`} data-ended={authEnd.value ?? undefined}>
-      {layout === "narrow" && main && <h1 class="sr">{t("app")}</h1>}
       <Banner />
       <div class="panes">
         {showList && <ChannelPane tabsOnly={layout === "narrow" && main} />}
         {showMain && (
           <main class="main-pane" inert={layout === "narrow" && side.value !== undefined}>
+            {layout === "narrow" && <h1 class="sr">{t("app")}</h1>}
             <Main />
           </main>
         )}
