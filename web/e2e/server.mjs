@@ -51,7 +51,10 @@ export async function startServer() {
   };
   const until = Date.now() + 60_000;
   for (;;) {
-    if (child.exitCode !== null) throw new Error(`gori up ended with ${child.exitCode}:\n${output}`);
+    if (child.exitCode !== null) {
+      await server.stop();
+      throw new Error(`gori up ended with ${child.exitCode}:\n${output}`);
+    }
     const ready = await fetch(`${url}/readyz`).then((r) => r.ok, () => false);
     if (ready) return server;
     if (Date.now() > until) {
