@@ -106,7 +106,7 @@ func asAdmin(ctx context.Context, address string, opt client.Options, l savedLog
 func (p *site) ensureAdmin(ctx context.Context, address string, say func(string)) error {
 	dir, ok := p.folder()
 	if !ok {
-		return nil
+		return refuseUnfounded(ctx, address)
 	}
 	r, err := findRunning(dir)
 	if err != nil {
@@ -140,6 +140,23 @@ func (p *site) ensureAdmin(ctx context.Context, address string, say func(string)
 		return err
 	}
 	say(fmt.Sprintf("The first account of this system is its admin: %s, with the password in %s", saved.LoginName, filepath.Join(dir, adminFile)))
+	return nil
+}
+
+// refuseUnfounded refuses a system without an account: a tool's first user
+// would become its admin.
+func refuseUnfounded(ctx context.Context, address string) error {
+	c, err := client.New(address, client.Options{})
+	if err != nil {
+		return usageError{err}
+	}
+	service, err := c.Config(ctx)
+	if err != nil {
+		return err
+	}
+	if !service.Founded {
+		return usageError{fmt.Errorf("%s has no account yet and the first one becomes its admin: sign up there first, or give --data of a system on this host", address)}
+	}
 	return nil
 }
 

@@ -8,17 +8,22 @@ import (
 	"gori/chat"
 )
 
-func (s *Server) serviceConfig(http.ResponseWriter, *http.Request) (any, error) {
+func (s *Server) serviceConfig(_ http.ResponseWriter, r *http.Request) (any, error) {
+	founded, err := s.cfg.People.Founded(r.Context())
+	if err != nil {
+		return nil, err
+	}
 	signUp := "open"
 	if s.cfg.People.InviteOnly() {
 		signUp = "invite"
 	}
 	return struct {
 		SignUp  string      `json:"signup"`
+		Founded bool        `json:"founded"`
 		Name    string      `json:"name"`
 		Version string      `json:"version"`
 		Limits  chat.Limits `json:"limits"`
-	}{signUp, s.cfg.Name, s.cfg.Version, chat.PublicLimits()}, nil
+	}{signUp, founded, s.cfg.Name, s.cfg.Version, chat.PublicLimits()}, nil
 }
 
 // discover names the socket to use. The path is relative: the client knows

@@ -147,16 +147,21 @@ func (p *PeopleService) needInvite(ctx context.Context, invite string) error {
 	if !p.inviteOnly || invite != "" {
 		return nil
 	}
-	if f, ok := p.accounts.(Founder); ok {
-		founded, err := f.Founded(ctx)
-		if err != nil {
-			return err
-		}
-		if !founded {
-			return nil
-		}
+	founded, err := p.Founded(ctx)
+	if err != nil || !founded {
+		return err
 	}
 	return Errorf(CodeInviteNeeded, "signing up needs an invitation")
+}
+
+// Founded tells whether there is an account; whoever makes the first one is
+// the admin, so people and tools may want to know before they do. It is true
+// when the accounts cannot tell.
+func (p *PeopleService) Founded(ctx context.Context) (bool, error) {
+	if f, ok := p.accounts.(Founder); ok {
+		return f.Founded(ctx)
+	}
+	return true, nil
 }
 
 // newAccount checks a sign-up. PasswordHash holds the password still.

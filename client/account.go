@@ -146,3 +146,18 @@ func (c *Client) Inbox(ctx context.Context, after Pos, limit int) (InboxPage, er
 	err := c.do(ctx, call{method: http.MethodGet, path: "/inbox", query: q, out: &out, repeatable: true})
 	return out, err
 }
+
+// ServiceConfig is what a system tells anyone.
+type ServiceConfig struct {
+	SignUp  string `json:"signup"`  // open, or invite
+	Founded bool   `json:"founded"` // false until there is an account; the first one becomes the admin
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// Config reads what the system tells anyone; no login is needed.
+func (c *Client) Config(ctx context.Context) (ServiceConfig, error) {
+	var out ServiceConfig
+	err := c.do(ctx, call{method: http.MethodGet, path: "/config", out: &out, repeatable: true})
+	return out, err
+}

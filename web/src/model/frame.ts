@@ -3,7 +3,7 @@
 import { array, boolean, idText, nullable, number, object, oneOf, opt, text, type Check } from "./check";
 import type {
   Channel, ChannelID, ClientMsgID, Friend, InboxEntry, InboxPage, Invite, InvitePreview, Limits, Login, LoginID, Member,
-  Message, Millis, Page, Pos, PresenceState, Self, Seq, User, UserID,
+  Message, Millis, Page, Pos, PresenceState, Self, Seq, ServerConfig, User, UserID,
 } from "./types";
 
 export interface Resumed {
@@ -137,7 +137,7 @@ export const read = {
   discover: typed<{ node: string; ws: string }>(object({ node: text, ws: text })),
   avatar: typed<{ avatar_version: number }>(object({ avatar_version: number })),
   code: typed<{ code: string; expires_at: Millis }>(object({ code: text, expires_at: number })),
-  config: typed<{ signup: "open" | "invite"; name: string; version: string; limits?: Limits }>(
-    object({ signup: oneOf("open", "invite"), name: text, version: text }),
+  config: typed<ServerConfig>(
+    object({ signup: oneOf("open", "invite"), founded: opt(boolean), name: text, version: text }),
   ),
 };

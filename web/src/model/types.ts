@@ -223,6 +223,8 @@ export interface InboxPage {
 
 export interface ServerConfig {
   readonly signup: "open" | "invite";
+  /** False until there is an account; the first one becomes the admin. */
+  readonly founded?: boolean;
   readonly name: string;
   readonly version: string;
   readonly limits?: Limits;

@@ -174,6 +174,8 @@ export class App {
   }
 
   private async entered(a: { me: Self }): Promise<void> {
+    const server = writeMe.server.value;
+    if (server?.founded === false) writeMe.server.value = { ...server, founded: true };
     this.p.memory.set(a.me.id);
     await this.enter(a.me.id, a.me);
   }

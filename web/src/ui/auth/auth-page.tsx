@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { lang, t } from "../../i18n/index";
-import { authEnd } from "../../state/me";
+import { authEnd, serverConfig } from "../../state/me";
 import { Mark } from "../kit/mark";
 import { chooseLang } from "../shell/prefs";
 import { LoginForm } from "./login";
@@ -8,7 +8,9 @@ import { SignupForm } from "./signup";
 
 /** The door: log in, or make an account. */
 export function AuthPage({ above }: { above?: preact.ComponentChild }) {
-  const [making, setMaking] = useState(location.pathname === "/signup");
+  const [chosen, setMaking] = useState<boolean | null>(location.pathname === "/signup" ? true : null);
+  const first = serverConfig.value?.founded === false;
+  const making = chosen ?? first;
   const end = authEnd.value;
   return (
     <main class="auth">
@@ -22,6 +24,11 @@ export function AuthPage({ above }: { above?: preact.ComponentChild }) {
         {end !== null && (
           <p class="notice" role="alert">
             {end === "revoked" ? t("loggedOutElsewhere") : end === "disabled" ? t("accountDisabled") : t("mustUpdate")}
+          </p>
+        )}
+        {first && making && (
+          <p class="notice">
+            <strong>{t("firstRunTitle")}</strong> {t("firstRunText")}
           </p>
         )}
         {making ? <SignupForm /> : <LoginForm />}
