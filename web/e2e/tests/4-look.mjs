@@ -22,7 +22,7 @@ async function serious(page) {
 }
 
 async function furnished(world, options) {
-  const [a, b] = await Promise.all([world.person("김하늘", options), world.person("Bora Lee")]);
+  const [a, b] = await Promise.all([world.person("하나", options), world.person("Bora")]);
   await a.befriend(b);
   const id = await a.group("제품 팀", [b]);
   await b.open(id);

@@ -16,8 +16,8 @@ import { installCommands, type Commands } from "../sync/commands";
 const now = Date.now();
 const min = 60_000;
 const names: readonly [string, string, string][] = [
-  ["1", "haneul", "김하늘"], ["2", "minjun", "박민준"], ["3", "seoyeon", "이서연"], ["4", "alex", "Alex Morgan"],
-  ["5", "jiho", "최지호"], ["6", "정다은", "정다은"], ["7", "sam", "Sam Okafor"],
+  ["1", "demo-1", "데모 하나"], ["2", "demo-2", "데모 둘"], ["3", "demo-3", "데모 셋"], ["4", "demo-4", "Demo Four"],
+  ["5", "demo-5", "데모 다섯"], ["6", "데모-여섯", "데모 여섯"], ["7", "demo-7", "Demo Seven"],
 ];
 const users: readonly User[] = names.map(([id, login_name, display_name], i) => ({
   id: asUserID(id), login_name, display_name, avatar_color: (i * 5) % 12, status_line: i === 2 ? "회의 중" : "",
@@ -57,7 +57,7 @@ talk.push(
   message(G, 128, "1", "고마워요!", 9, { thread: 123, thread_n: 3 }),
   message(G, 129, "5", "", 8, { deleted: true, change: 4 }),
   message(G, 130, "4", Array.from({ length: 60 }, (_, i) => `${i + 1}. shard-${i % 4} ok, 0 lost, 0 doubled`).join("\n"), 7),
-  message(G, 131, "3", "@김하늘 확인해 주실 수 있나요?", 4, { mentions: [ME] }),
+  message(G, 131, "3", "@데모 하나 확인해 주실 수 있나요?", 4, { mentions: [ME] }),
   message(G, 132, "3", "`gori up` 하면 바로 떠요. **정말** 빨라졌어요.", 3),
 );
 const direct: Message[] = [
