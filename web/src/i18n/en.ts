@@ -163,7 +163,7 @@ export const en = {
   deleteText: "It disappears for everyone. This cannot be undone.",
   deleteConfirm: "Delete for everyone",
   repliesCount: (n: number) => many(n, "reply", "replies"),
-  lastReply: (when: string) => `last ${when}`,
+  lastReply: (when: string) => `last reply ${when}`,
 
   // System messages
   sysCreated: (who: string) => `${who} started this group`,

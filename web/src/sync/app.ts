@@ -16,6 +16,7 @@ import type { OpenBus } from "./bus";
 import type { Commands, Draft } from "./commands";
 import type { Page } from "./core";
 import type { Elect } from "./leader";
+import { enqueue } from "./outbox";
 import { Session } from "./session";
 import { clearTimeline, showNobody } from "./show";
 
@@ -241,18 +242,11 @@ export class App {
 
   private sendMessage(channel: ChannelID, draft: Draft): void {
     const s = this.need();
-    const now = this.p.clock.now();
     // Later than anything made here before, also when the device's clock has been set back.
-    this.lastOrder = Math.max(now, this.lastOrder + 1, greatestOrder() + 1);
-    const { reply_to, thread, mentions, mention_all } = draft;
-    const row: OutboxRow = {
-      client_msg_id: uuidv7(now, (b) => this.p.page.fillRandom(b)), channel, body: draft.body.normalize("NFC"), order: this.lastOrder, made_at: now,
-      state: "pending", ...(reply_to ? { reply_to } : {}), ...(thread ? { thread } : {}),
-      ...(mentions && mentions.length > 0 ? { mentions } : {}), ...(mention_all ? { mention_all } : {}),
-    };
+    this.lastOrder = Math.max(this.p.clock.now(), this.lastOrder + 1, greatestOrder() + 1);
     s.presence.sent();
-    void s.core.commit({ outboxPut: [row], drafts: [{ key: draftKey(channel, thread), text: "" }] });
-    if (!thread && writeTimeline.current.value?.moreAfter && writeTimeline.openID.value === channel) void s.history.toEnd();
+    void enqueue(s.core, channel, draft, this.lastOrder);
+    if (!draft.thread && writeTimeline.current.value?.moreAfter && writeTimeline.openID.value === channel) void s.history.toEnd();
   }
 
   /** Refused rows go to the end of their channel's queue. */

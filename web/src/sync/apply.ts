@@ -83,7 +83,7 @@ export class Intake {
 
   take(f: ServerFrame): void {
     this.waiting.push(f);
-    this.running ??= this.run();
+    this.running ??= this.apply();
   }
 
   /** While pages of the inbox are missing a live frame must not move the position past them. */
@@ -102,7 +102,8 @@ export class Intake {
     await this.running;
   }
 
-  private async run(): Promise<void> {
+  /** Turns what has arrived into one patch, commits it in one transaction, which then shows it. */
+  private async apply(): Promise<void> {
     await Promise.resolve(); // frames of one read of the socket come together
     while (this.waiting.length > 0 && !this.core.closed) {
       const frames = this.waiting;

@@ -5,8 +5,12 @@ import { loadOutbox } from "../db/load";
 import type { ClientFrame, ServerFrame } from "../model/frame";
 import type { Effect } from "../model/patch";
 import type { ChannelID, ClientMsgID, OutboxRow, Problem } from "../model/types";
+import { uuidv7 } from "../model/uuid";
 import { Backoff } from "../net/backoff";
 import type { Clock } from "../net/clock";
+import { draftKey } from "../state/channels";
+import type { Draft } from "./commands";
+import type { Core } from "./core";
 
 /** What the outbox needs of the world. */
 export interface OutboxParts {
@@ -19,6 +23,21 @@ export interface OutboxParts {
   show(row: OutboxRow): void;
   /** The answer to a send never came: the socket is not to be trusted. */
   stuck(): void;
+}
+
+/**
+ * Puts a new message in the outbox: it gets the client_msg_id that makes sending it again harmless, is kept, and is shown as
+ * pending, in one transaction; its draft goes. Rows leave in the order of `order` within their channel.
+ */
+export async function enqueue(core: Pick<Core, "clock" | "page" | "commit">, channel: ChannelID, draft: Draft, order: number): Promise<void> {
+  const { reply_to, thread, mentions, mention_all } = draft;
+  const made_at = core.clock.now();
+  const row: OutboxRow = {
+    client_msg_id: uuidv7(made_at, (b) => core.page.fillRandom(b)), channel, body: draft.body.normalize("NFC"), order, made_at,
+    state: "pending", ...(reply_to ? { reply_to } : {}), ...(thread ? { thread } : {}),
+    ...(mentions && mentions.length > 0 ? { mentions } : {}), ...(mention_all ? { mention_all } : {}),
+  };
+  await core.commit({ outboxPut: [row], drafts: [{ key: draftKey(channel, thread), text: "" }] });
 }
 
 const ANSWER_MS = 12_000;
