@@ -52,7 +52,29 @@ reordered.`,
 		newWork("connect", "Devices that connect, resume and leave, again and again", func(c *cobra.Command, f *benchFlags) {
 			c.Flags().IntVar(&f.opt.Conns, "conns", 32, "devices that do so at the same time")
 		}),
+		newBenchAll(),
 	)
+	return c
+}
+
+// newBenchAll runs every workload with its usual size. The idle one comes
+// first: what the others leave behind is not a connection's memory.
+func newBenchAll() *cobra.Command {
+	f := &benchFlags{}
+	c := &cobra.Command{Use: "all", Short: "All of them, one after the other, with their usual sizes", Args: noArgs, RunE: func(c *cobra.Command, _ []string) error {
+		f.opt = bench.Options{UsersFile: f.opt.UsersFile, Pairs: 200, Members: 100, Window: 1, Size: 100}
+		for _, w := range []struct {
+			work  string
+			conns int
+		}{{"idle", 1_000}, {"connect", 32}, {"pairs", 0}, {"group", 0}} {
+			f.opt.Conns = w.conns
+			if err := f.run(c, w.work); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+	f.common(c)
 	return c
 }
 
@@ -76,13 +98,18 @@ func newWork(work, short string, flags func(*cobra.Command, *benchFlags)) *cobra
 	c := &cobra.Command{Use: work, Short: short, Args: noArgs, RunE: func(c *cobra.Command, _ []string) error {
 		return f.run(c, work)
 	}}
+	f.common(c)
+	flags(c, f)
+	return c
+}
+
+// common defines the flags of every workload.
+func (f *benchFlags) common(c *cobra.Command) {
 	f.site.flags(c)
 	c.Flags().Float64Var(&f.seconds, "seconds", 20, "how long to measure")
 	c.Flags().Float64Var(&f.warmup, "warmup", 2, "seconds before that")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	c.Flags().StringVar(&f.opt.UsersFile, "users-file", "", "keep the people here for the next run (default in the data folder)")
-	flags(c, f)
-	return c
 }
 
 func (f *benchFlags) run(c *cobra.Command, work string) error {
@@ -103,10 +130,10 @@ func (f *benchFlags) run(c *cobra.Command, work string) error {
 			o.UsersFile = filepath.Join(dir, benchUsers)
 		}
 		o.Processes = func() bench.Processes { return processesOf(dir) }
-		// The bench must not become the admin of a system that has none yet.
-		if err := f.site.ensureAdmin(c.Context(), o.URL, o.Say); err != nil {
-			return err
-		}
+	}
+	// The bench must not become the admin of a system that has none yet.
+	if err := f.site.ensureAdmin(c.Context(), o.URL, o.Say); err != nil {
+		return err
 	}
 	r, err := bench.Run(c.Context(), work, o)
 	if err != nil {
