@@ -49,6 +49,13 @@ type InboxPage struct {
 	More    bool         `json:"more"`
 }
 
+// Home is what a device needs to go on.
+type Home struct {
+	Self    Self
+	Inbox   InboxPage
+	Friends []Friend
+}
+
 // InboxNotice tells the sessions of a user that an inbox entry has changed.
 // Notices are a doorbell: they may be lost, merged or late; Pos tells.
 type InboxNotice struct {

@@ -55,6 +55,10 @@ type Inboxes interface {
 	// Inbox reads what changed after pos; limit 1 to 500. It touches only the
 	// user's home shard.
 	Inbox(ctx context.Context, user UserID, after Pos, limit int) (InboxPage, error)
+	// Home reads at once all that a device needs to go on. It touches only the
+	// user's home shard, with as few round trips as can be, for everybody asks
+	// for it at the same time when a node has died.
+	Home(ctx context.Context, user UserID, after Pos, limit int) (Home, error)
 	// MarkRead moves a read mark forward, never back, and returns the entry
 	// and whether anything moved. The mark reaches the channel's Members a
 	// moment later. Errors: CodeNotMember.

@@ -3,7 +3,6 @@ package chat
 import (
 	"context"
 	"strconv"
-	"sync"
 	"time"
 )
 
@@ -53,20 +52,12 @@ func (s *Session) resume(f *resumeOp) bool {
 func (svc *Service) resumed(ctx context.Context, who Identity, pos Pos) (*Resumed, error) {
 	r := &Resumed{Op: OpResumed, Login: who.Login, Node: svc.node, Limits: PublicLimits(), Now: MillisOf(svc.now()),
 		Entries: []InboxEntry{}, Friends: []Friend{}, Presence: []PresenceState{}}
-	var wg sync.WaitGroup
-	var page InboxPage
-	var errs [3]error
-	wg.Go(func() { page, errs[0] = svc.inboxes.Inbox(ctx, who.User, pos, resumeEntries) })
-	wg.Go(func() { r.Me, errs[1] = svc.people.Self(ctx, who.User) })
-	friends, err := svc.contacts.Friends(ctx, who.User)
-	wg.Wait()
-	errs[2] = err
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
+	home, err := svc.inboxes.Home(ctx, who.User, pos, resumeEntries)
+	if err != nil {
+		return nil, err
 	}
-	r.Pos, r.More = page.Pos, page.More
+	page, friends := home.Inbox, home.Friends
+	r.Me, r.Pos, r.More = home.Self, page.Pos, page.More
 	r.Entries = append(r.Entries, page.Entries...)
 	r.Friends = append(r.Friends, friends...)
 	if r.People, err = svc.facesOf(ctx, peersOf(page.Entries, friends)); err != nil {

@@ -112,10 +112,10 @@ type slowInbox struct {
 	gate chan struct{}
 }
 
-func (s *slowInbox) Inbox(ctx context.Context, u chat.UserID, after chat.Pos, limit int) (chat.InboxPage, error) {
-	page, err := s.Inboxes.Inbox(ctx, u, after, limit)
+func (s *slowInbox) Home(ctx context.Context, u chat.UserID, after chat.Pos, limit int) (chat.Home, error) {
+	home, err := s.Inboxes.Home(ctx, u, after, limit)
 	<-s.gate
-	return page, err
+	return home, err
 }
 
 func TestResumeReleasesWhatCameMeanwhile(t *testing.T) {

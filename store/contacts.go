@@ -75,27 +75,34 @@ func (p *pair) fields() []any {
 	return []any{&p.mine.Wants, &p.mine.Version, &p.mine.Refused, &p.theirs.Wants, &p.theirs.Version, &p.theirs.Refused}
 }
 
+const sqlFriends = `SELECT other_id, since, ` + pairColumns + ` FROM data.friends
+	WHERE partition = $1 AND user_id = $2 ORDER BY since DESC, other_id`
+
 // Friends lists the people a user has something to do with, the latest first.
 func (s *Store) Friends(ctx context.Context, user chat.UserID) ([]chat.Friend, error) {
 	var friends []chat.Friend
 	err := s.read(ctx, shard.Of(user), func(ctx context.Context, q querier) error {
-		friends = []chat.Friend{}
-		rows, err := q.Query(ctx, `SELECT other_id, since, `+pairColumns+` FROM data.friends
-			WHERE partition = $1 AND user_id = $2 ORDER BY since DESC, other_id`, shard.Of(user), user)
+		rows, err := q.Query(ctx, sqlFriends, shard.Of(user), user)
 		if err != nil {
 			return err
 		}
-		var f chat.Friend
-		var since time.Time
-		var p pair
-		_, err = pgx.ForEachRow(rows, append([]any{&f.User, &since}, p.fields()...), func() error {
-			if f.State = p.state(); f.State != "" {
-				f.Since = chat.MillisOf(since)
-				friends = append(friends, f)
-			}
-			return nil
-		})
+		friends, err = scanFriends(rows)
 		return err
+	})
+	return friends, err
+}
+
+func scanFriends(rows pgx.Rows) ([]chat.Friend, error) {
+	friends := []chat.Friend{}
+	var f chat.Friend
+	var since time.Time
+	var p pair
+	_, err := pgx.ForEachRow(rows, append([]any{&f.User, &since}, p.fields()...), func() error {
+		if f.State = p.state(); f.State != "" {
+			f.Since = chat.MillisOf(since)
+			friends = append(friends, f)
+		}
+		return nil
 	})
 	return friends, err
 }

@@ -78,33 +78,71 @@ func (r *entryScan) entry() (chat.InboxEntry, error) {
 // Inbox reads what changed after pos, channels that were left among it: one
 // round trip to the user's home shard.
 func (s *Store) Inbox(ctx context.Context, user chat.UserID, after chat.Pos, limit int) (chat.InboxPage, error) {
-	limit = min(max(limit, 1), 500)
-	home := shard.Of(user)
 	var page chat.InboxPage
-	err := s.read(ctx, home, func(ctx context.Context, q querier) error {
-		page = chat.InboxPage{Entries: []chat.InboxEntry{}}
+	err := s.read(ctx, shard.Of(user), func(ctx context.Context, q querier) (err error) {
 		b := &pgx.Batch{}
-		b.Queue(`SELECT inbox_pos FROM data.user_state WHERE partition = $1 AND user_id = $2`, home, user)
-		b.Queue(`SELECT `+entryColumns+` FROM data.inbox i
-			WHERE i.partition = $1 AND i.user_id = $2 AND i.pos > $3
-			ORDER BY i.pos LIMIT $4`, home, user, after, limit+1)
+		queueInbox(b, user, after, inboxLimit(limit))
 		res := q.SendBatch(ctx, b)
 		defer res.Close()
-		if err := res.QueryRow().Scan(&page.Pos); err != nil {
-			return orNotFound(err, chat.CodeNotFound, "there is no such user")
+		page, err = scanInbox(res, inboxLimit(limit))
+		return err
+	})
+	return page, err
+}
+
+// Home reads inbox, account and friends of a user in one round trip to the
+// home shard.
+func (s *Store) Home(ctx context.Context, user chat.UserID, after chat.Pos, limit int) (chat.Home, error) {
+	var h chat.Home
+	err := s.read(ctx, shard.Of(user), func(ctx context.Context, q querier) (err error) {
+		b := &pgx.Batch{}
+		queueInbox(b, user, after, inboxLimit(limit))
+		b.Queue(sqlSelf, shard.Of(user), user)
+		b.Queue(sqlFriends, shard.Of(user), user)
+		res := q.SendBatch(ctx, b)
+		defer res.Close()
+		if h.Inbox, err = scanInbox(res, inboxLimit(limit)); err != nil {
+			return err
+		}
+		if err = scanSelf(res.QueryRow(), &h.Self); err != nil {
+			return err
 		}
 		rows, err := res.Query()
 		if err != nil {
 			return err
 		}
-		var r entryScan
-		_, err = pgx.ForEachRow(rows, r.fields(), func() error {
-			e, err := r.entry()
-			page.Entries = append(page.Entries, e)
-			// The second statement may see more than the first.
-			page.Pos = max(page.Pos, e.Pos)
-			return err
-		})
+		h.Friends, err = scanFriends(rows)
+		return err
+	})
+	return h, err
+}
+
+func inboxLimit(limit int) int { return min(max(limit, 1), 500) }
+
+// queueInbox asks for what scanInbox reads.
+func queueInbox(b *pgx.Batch, user chat.UserID, after chat.Pos, limit int) {
+	home := shard.Of(user)
+	b.Queue(`SELECT inbox_pos FROM data.user_state WHERE partition = $1 AND user_id = $2`, home, user)
+	b.Queue(`SELECT `+entryColumns+` FROM data.inbox i
+		WHERE i.partition = $1 AND i.user_id = $2 AND i.pos > $3
+		ORDER BY i.pos LIMIT $4`, home, user, after, limit+1)
+}
+
+func scanInbox(res pgx.BatchResults, limit int) (chat.InboxPage, error) {
+	page := chat.InboxPage{Entries: []chat.InboxEntry{}}
+	if err := res.QueryRow().Scan(&page.Pos); err != nil {
+		return chat.InboxPage{}, orNotFound(err, chat.CodeNotFound, "there is no such user")
+	}
+	rows, err := res.Query()
+	if err != nil {
+		return chat.InboxPage{}, err
+	}
+	var r entryScan
+	_, err = pgx.ForEachRow(rows, r.fields(), func() error {
+		e, err := r.entry()
+		page.Entries = append(page.Entries, e)
+		// The second statement may see more than the first.
+		page.Pos = max(page.Pos, e.Pos)
 		return err
 	})
 	if err != nil {

@@ -51,11 +51,16 @@ func (s *Store) Self(ctx context.Context, user chat.UserID) (chat.Self, error) {
 	return self, err
 }
 
+const sqlSelf = `SELECT ` + userColumns + `, u.admin, u.lang FROM ` + userTables + `
+	WHERE u.partition = $1 AND u.user_id = $2`
+
 func readSelf(ctx context.Context, q querier, user chat.UserID, self *chat.Self) error {
+	return scanSelf(q.QueryRow(ctx, sqlSelf, shard.Of(user), user), self)
+}
+
+func scanSelf(row pgx.Row, self *chat.Self) error {
 	var active *time.Time
-	err := q.QueryRow(ctx, `SELECT `+userColumns+`, u.admin, u.lang FROM `+userTables+`
-		WHERE u.partition = $1 AND u.user_id = $2`, shard.Of(user), user).
-		Scan(append(userFields(&self.User, &active), &self.Admin, &self.Lang)...)
+	err := row.Scan(append(userFields(&self.User, &active), &self.Admin, &self.Lang)...)
 	self.LastActiveAt = millisOf(active)
 	return orNotFound(err, chat.CodeNotFound, "there is no such user")
 }

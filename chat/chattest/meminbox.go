@@ -153,6 +153,18 @@ func (m *Memory) Inbox(_ context.Context, id chat.UserID, after chat.Pos, limit 
 	return page, nil
 }
 
+// Home implements chat.Inboxes.
+func (m *Memory) Home(ctx context.Context, user chat.UserID, after chat.Pos, limit int) (h chat.Home, err error) {
+	if h.Inbox, err = m.Inbox(ctx, user, after, limit); err != nil {
+		return h, err
+	}
+	if h.Self, err = m.Self(ctx, user); err != nil {
+		return h, err
+	}
+	h.Friends, err = m.Friends(ctx, user)
+	return h, err
+}
+
 // MarkRead implements chat.Inboxes.
 func (m *Memory) MarkRead(_ context.Context, r chat.ReadMark) (chat.InboxEntry, bool, error) {
 	defer m.lock()()

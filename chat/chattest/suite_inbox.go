@@ -2,6 +2,7 @@ package chattest
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	"gori/chat"
@@ -20,6 +21,18 @@ func inboxPages(b *bench) {
 	b.must(err)
 	if len(page.Entries) != 2 || !page.More || page.Pos != page.Entries[1].Pos || page.Entries[0].Pos >= page.Entries[1].Pos {
 		b.Fatalf("first page is %+v", page)
+	}
+	_, err = b.Contacts.Befriend(b.ctx, u[1], u[0])
+	b.must(err)
+	friends, err := b.Contacts.Friends(b.ctx, u[1])
+	b.must(err)
+	home, err := b.Inboxes.Home(b.ctx, u[1], 0, 2)
+	b.must(err)
+	if home.Self.ID != u[1] || len(friends) != 1 || !reflect.DeepEqual(home.Friends, friends) || !reflect.DeepEqual(home.Inbox, page) {
+		b.Fatalf("home is %+v, not %+v and %+v", home, page, friends)
+	}
+	if _, err := b.Inboxes.Home(b.ctx, 4711, 0, 2); chat.CodeOf(err) != chat.CodeNotFound {
+		b.Fatalf("the home of nobody: %v", err)
 	}
 	seen := 0
 	after := chat.Pos(0)
