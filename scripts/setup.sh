@@ -36,6 +36,7 @@ if [ "$want" = test ]; then
     browser=chromium
     if grep -qs '^ID=ubuntu' /etc/os-release; then browser=chromium-browser; fi
     need $browser chromium chromium-browser google-chrome
+    if [ ! -x /usr/sbin/nginx ]; then need nginx-light nginx; fi
     # -race needs a C compiler.
     need gcc gcc cc clang
     if command -v gcc >/dev/null 2>&1 && [ ! -e /usr/include/stdlib.h ]; then missing="$missing libc6-dev"; fi
@@ -67,11 +68,18 @@ case "$missing" in
     fi
     ;;
 esac
+# Gori runs an Nginx of its own: the package's service must not take port 80.
+quiet_nginx() {
+    case "$missing" in
+    *nginx*) if [ -d /run/systemd/system ]; then $sudo systemctl disable --now nginx >/dev/null 2>&1 || true; fi ;;
+    esac
+}
 # Without a terminal nobody can answer; a package's changed settings stay as they are.
 apt() { $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Options::=--force-confold "$@" </dev/null; }
 apt update
 # shellcheck disable=SC2086 # the words are package names
 apt install --no-install-recommends $missing
+quiet_nginx
 if [ "${made_conf:-}" = yes ]; then echo "setup: $conf keeps PostgreSQL from starting an instance of its own; remove it if you want one"; fi
 
 postgres_is_there || {
