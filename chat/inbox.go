@@ -25,7 +25,7 @@ type InboxEntry struct {
 	LastChange  Change         `json:"last_change"`
 	LastAt      Millis         `json:"last_at"`
 	LastSender  UserID         `json:"last_sender,omitempty"`
-	Preview     string         `json:"preview,omitempty"` // the last message's first PreviewChars characters
+	Preview     string         `json:"preview,omitempty"` // the last message's first PreviewChars characters; of a system message see System.Preview
 	PreviewKind MessageKind    `json:"preview_kind,omitempty"`
 	ReadSeq     Seq            `json:"read_seq"`
 	ReadCount   Count          `json:"read_n"`

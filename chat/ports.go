@@ -208,14 +208,6 @@ type Attendance interface {
 	Befriended(user UserID, friends []UserID) []PresenceState
 }
 
-// PresenceTeller passes presence on to live sessions; the Hub implements it
-// for package presence. It never blocks.
-type PresenceTeller interface {
-	// TellPresence queues one presence frame, encoded once, on all sessions of
-	// the users and on the sessions.
-	TellPresence(users []UserID, sessions []SessionID, states []PresenceState)
-}
-
 // PresenceState is whether a user is there, as told to other people.
 type PresenceState struct {
 	User         UserID `json:"user"`

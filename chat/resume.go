@@ -87,7 +87,8 @@ func encodePresence(states []PresenceState) []byte {
 	return encode(presenceFrame{Op: OpPresence, States: states})
 }
 
-// TellPresence implements PresenceTeller.
+// TellPresence queues one presence frame, encoded once, on all sessions of the
+// users and on the sessions; package presence calls it.
 func (h *Hub) TellPresence(users []UserID, sessions []SessionID, states []PresenceState) {
 	frame := encodePresence(states)
 	h.Send(users, frame)

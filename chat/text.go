@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"encoding/json"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -103,6 +104,20 @@ func Blank(s string) bool {
 // characters, cut where no Hangul syllable, combining sequence or joined emoji
 // is torn.
 func Preview(body string) string { return Cut(body, PreviewChars) }
+
+// previewUsers is how many people the preview of a system message names.
+const previewUsers = 3
+
+// Preview is the content of a system message for an inbox entry: its JSON,
+// with no more than three of its users. Whoever shows it puts it into words.
+func (s System) Preview() string {
+	s.Users = s.Users[:min(len(s.Users), previewUsers)]
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic("chat: a System always has a JSON form: " + err.Error())
+	}
+	return string(text)
+}
 
 // Cut shortens s to at most max characters without tearing what is shown as
 // one. A single cluster longer than max is torn all the same.

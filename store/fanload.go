@@ -50,7 +50,7 @@ func (f *fanOut) loadRange(ctx context.Context, r fanRequest) error {
 // together is of one moment.
 const sqlNews = `SELECT c.kind, c.name, c.user_a, c.user_b, c.member_version, c.last_seq, c.last_count, c.last_change,
 		coalesce(m.created_at, c.last_at), coalesce(m.sender_id, 0), coalesce(m.seq, 0),
-		CASE WHEN m.deleted_at IS NULL AND m.kind = 0 THEN left(m.body, $3) ELSE '' END, coalesce(m.kind, 0)
+		CASE WHEN m.deleted_at IS NULL AND m.kind = 0 THEN left(m.body, $3) ELSE '' END, coalesce(m.kind, 0), m.system
 	FROM data.channels c
 	LEFT JOIN LATERAL (SELECT * FROM data.messages m WHERE m.partition = c.partition AND m.channel_id = c.channel_id
 		AND m.thread IS NULL ORDER BY m.seq DESC LIMIT 1) m ON true
@@ -71,8 +71,9 @@ func (f *fanOut) readNews(ctx context.Context, r fanRequest) (*channelNews, erro
 		n = &channelNews{channel: r.channel, from: r.from}
 		var at time.Time
 		var preview *string
+		var system *chat.System
 		err := q.QueryRow(ctx, sqlNews, int32(p), int64(r.channel), 2*chat.PreviewChars).Scan(&n.kind, &n.name, &n.pair[0], &n.pair[1],
-			&n.memberVersion, &n.lastSeq, &n.lastCount, &n.lastChange, &at, &n.lastSender, &n.previewSeq, &preview, &n.previewKind)
+			&n.memberVersion, &n.lastSeq, &n.lastCount, &n.lastChange, &at, &n.lastSender, &n.previewSeq, &preview, &n.previewKind, &system)
 		if err == pgx.ErrNoRows {
 			n = nil
 			return nil
@@ -83,6 +84,9 @@ func (f *fanOut) readNews(ctx context.Context, r fanRequest) (*channelNews, erro
 		n.lastAt = chat.MillisOf(at)
 		if preview != nil {
 			n.preview = chat.Preview(*preview)
+		}
+		if system != nil {
+			n.preview = system.Preview()
 		}
 		if r.from == 0 {
 			return nil

@@ -95,6 +95,9 @@ func (m *Memory) refresh(u *user, c *channel, e *entry) {
 		}
 		e.LastAt, e.LastSender = msg.At, msg.Sender
 		e.Preview, e.PreviewKind = chat.Preview(msg.Body), msg.Kind
+		if msg.System != nil {
+			e.Preview = msg.System.Preview()
+		}
 		break
 	}
 	e.Mentions = len(e.mentions)

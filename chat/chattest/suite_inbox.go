@@ -192,6 +192,9 @@ func markRead(b *bench) {
 func previews(b *bench) {
 	u := b.users("a", "b")
 	ch := b.group(u[0], u[1])
+	made := b.settled(u[1], ch)
+	want(b, "kind of a new group's preview", made.PreviewKind, chat.KindSystem)
+	want(b, "preview of a new group", made.Preview, chat.System{Event: chat.EventCreated, Actor: u[0], Users: u[1:], Text: made.Name}.Preview())
 	body := strings.Repeat("가나다 ", 100)
 	b.say(ch, u[0], body)
 	e := b.settled(u[1], ch)
