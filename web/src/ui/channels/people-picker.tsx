@@ -1,13 +1,13 @@
 import { Check, X } from "lucide-preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { t } from "../../i18n/index";
 import type { User, UserID } from "../../model/types";
 import { friends, people, presence } from "../../state/people";
-import { searchPeople } from "../../sync/commands";
 import { Avatar } from "../kit/avatar";
 import { SearchField } from "../kit/field";
 import { Icon } from "../kit/icon";
 import { useListKeys } from "../kit/list-keys";
+import { useSearch } from "../people/use-search";
 import { isMe } from "../shell/names";
 import { fits } from "./search";
 
@@ -69,26 +69,11 @@ function stateOf(id: UserID) {
 
 /** Friends that fit, then what the server finds; it is asked once typing rests. */
 function useFound(query: string): { readonly found: readonly User[]; readonly asking: boolean } {
-  const [answer, setAnswer] = useState<{ readonly to: string; readonly users: readonly User[] }>({ to: "", users: [] });
-  const q = query.trim();
-  useEffect(() => {
-    if (q === "") return undefined;
-    let live = true;
-    const timer = setTimeout(() => {
-      searchPeople(q).then(
-        (users) => live && setAnswer({ to: q, users }),
-        () => live && setAnswer({ to: q, users: [] }),
-      );
-    }, 200);
-    return () => {
-      live = false;
-      clearTimeout(timer);
-    };
-  }, [q]);
+  const { q, users, asking } = useSearch(query);
   const near = useMemo(() => {
     const known = [...friends.value.values()].filter((friend) => friend.state === "accepted").map((friend) => people.value.get(friend.user));
     return known.filter((user): user is User => user !== undefined && (fits(user.display_name, q) > 0 || fits(user.login_name, q) > 0));
   }, [q, friends.value, people.value]);
-  const far = q === "" ? [] : answer.users.filter((user) => !near.some((other) => other.id === user.id));
-  return { found: [...near, ...far], asking: q !== "" && answer.to !== q };
+  const far = users.filter((user) => !near.some((other) => other.id === user.id));
+  return { found: [...near, ...far], asking };
 }

@@ -1,8 +1,7 @@
-import { useEffect, useState } from "preact/hooks";
 import { t } from "../../i18n/index";
 import type { User } from "../../model/types";
 import { friends } from "../../state/people";
-import { befriend, searchPeople } from "../../sync/commands";
+import { befriend } from "../../sync/commands";
 import { Button } from "../kit/button";
 import { Skeleton } from "../kit/empty";
 import { SearchField } from "../kit/field";
@@ -10,31 +9,17 @@ import { attempt } from "../kit/toast";
 import { isMe } from "../shell/names";
 import { AnswerButtons, MessageButton } from "./page";
 import { PersonRow } from "./person-row";
+import { useSearch } from "./use-search";
 
 /** Looks for people by name once typing rests. */
 export function FindPeople({ query, onQuery }: { query: string; onQuery: (query: string) => void }) {
-  const [answer, setAnswer] = useState<{ readonly to: string; readonly users: readonly User[] }>({ to: "", users: [] });
-  const q = query.trim();
-  useEffect(() => {
-    if (q === "") return undefined;
-    let live = true;
-    const timer = setTimeout(() => {
-      searchPeople(q).then(
-        (users) => live && setAnswer({ to: q, users }),
-        () => live && setAnswer({ to: q, users: [] }),
-      );
-    }, 200);
-    return () => {
-      live = false;
-      clearTimeout(timer);
-    };
-  }, [q]);
-  const users = answer.users.filter((user) => !isMe(user.id));
+  const { q, users: found, asking } = useSearch(query);
+  const users = found.filter((user) => !isMe(user.id));
   return (
     <>
       <SearchField label={t("findPeople")} placeholder={t("findPeopleHint")} value={query} onValue={onQuery} />
-      {q !== "" && answer.to !== q && <Skeleton rows={3} kind="person" />}
-      {q !== "" && answer.to === q && (
+      {asking && <Skeleton rows={3} kind="person" />}
+      {q !== "" && !asking && (
         <ul class="people-list">
           {users.map((user) => (
             <PersonRow key={user.id} id={user.id} user={user}>
