@@ -155,7 +155,7 @@ func refuseUnfounded(ctx context.Context, address string) error {
 		return err
 	}
 	if !service.Founded {
-		return usageError{fmt.Errorf("%s has no account yet and the first one becomes its admin: sign up there first, or give --data of a system on this host", address)}
+		return usageError{fmt.Errorf("%s has no account yet, or cannot tell, and the first one becomes its admin: sign up there first, or give --data of a system on this host", address)}
 	}
 	return nil
 }

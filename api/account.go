@@ -9,9 +9,11 @@ import (
 )
 
 func (s *Server) serviceConfig(_ http.ResponseWriter, r *http.Request) (any, error) {
-	founded, err := s.cfg.People.Founded(r.Context())
-	if err != nil {
-		return nil, err
+	// The shard that knows may be down: nobody should be kept from logging in
+	// by that, so then it is left open.
+	var founded *bool
+	if is, err := s.cfg.People.Founded(r.Context()); err == nil {
+		founded = &is
 	}
 	signUp := "open"
 	if s.cfg.People.InviteOnly() {
@@ -19,7 +21,7 @@ func (s *Server) serviceConfig(_ http.ResponseWriter, r *http.Request) (any, err
 	}
 	return struct {
 		SignUp  string      `json:"signup"`
-		Founded bool        `json:"founded"`
+		Founded *bool       `json:"founded,omitempty"`
 		Name    string      `json:"name"`
 		Version string      `json:"version"`
 		Limits  chat.Limits `json:"limits"`

@@ -150,7 +150,7 @@ func (c *Client) Inbox(ctx context.Context, after Pos, limit int) (InboxPage, er
 // ServiceConfig is what a system tells anyone.
 type ServiceConfig struct {
 	SignUp  string `json:"signup"`  // open, or invite
-	Founded bool   `json:"founded"` // false until there is an account; the first one becomes the admin
+	Founded bool   `json:"founded"` // false until there is an account, which becomes the admin, and while that cannot be told
 	Name    string `json:"name"`
 	Version string `json:"version"`
 }
