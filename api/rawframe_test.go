@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -75,31 +74,30 @@ func closePayload(code uint16, reason string) []byte {
 // echoServer accepts sockets and sends every frame back.
 func echoServer(t testing.TB) *httptest.Server {
 	t.Helper()
-	m := NewMetrics()
-	var work sync.WaitGroup
+	m, ss := NewMetrics(), newSockets()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sock, err := accept(w, r, m)
 		if err != nil {
 			return
 		}
-		work.Go(func() {
-			defer sock.finish()
-			for {
-				b, err := sock.ReadFrame(context.Background())
-				if err != nil {
-					return
-				}
-				if sock.WriteFrames(context.Background(), [][]byte{b}) != nil {
-					return
-				}
-			}
-		})
+		if !ss.start(sock, func(ctx context.Context) { echo(ctx, sock) }) {
+			sock.finish()
+		}
 	}))
 	t.Cleanup(func() {
 		srv.Close()
-		work.Wait()
+		ss.close(context.Background())
 	})
 	return srv
+}
+
+func echo(ctx context.Context, sock *socket) {
+	for {
+		b, err := sock.ReadFrame(ctx)
+		if err != nil || sock.WriteFrames(ctx, [][]byte{b}) != nil {
+			return
+		}
+	}
 }
 
 // rawDial does the handshake by hand.
