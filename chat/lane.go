@@ -110,9 +110,12 @@ func (svc *Service) armLocked(ln *lane) {
 			oldest = o.since
 		}
 	}
-	svc.work.Add(1)
+	if !svc.work.begin() {
+		ln.held = nil
+		return
+	}
 	ln.timer = time.AfterFunc(time.Until(oldest.Add(laneHold)), func() {
-		defer svc.work.Done()
+		defer svc.work.end()
 		ln.mu.Lock()
 		defer ln.mu.Unlock()
 		ln.timer = nil
@@ -179,14 +182,17 @@ func (svc *Service) startDrainLocked(ln *lane) {
 	if ln.draining || len(ln.ready) == 0 {
 		return
 	}
+	if !svc.work.begin() {
+		ln.ready = nil
+		return
+	}
 	ln.draining = true
-	svc.work.Add(1)
 	go svc.drainLane(ln)
 }
 
 // drainLane hands what is ready to the sessions, in order, until nothing is.
 func (svc *Service) drainLane(ln *lane) {
-	defer svc.work.Done()
+	defer svc.work.end()
 	ctx := context.Background()
 	for {
 		ln.mu.Lock()

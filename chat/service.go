@@ -58,7 +58,7 @@ type Service struct {
 	profiles profileCache
 	marks    readMarks
 
-	work sync.WaitGroup // deliveries under way
+	work deliveries
 }
 
 // NewService makes a service, or tells which part is missing.
@@ -101,7 +101,7 @@ func (svc *Service) Run(ctx context.Context) error {
 	wg.Go(func() { svc.runMarks(ctx) })
 	err := svc.hub.Run(ctx)
 	wg.Wait()
-	svc.work.Wait()
+	svc.work.stop()
 	return err
 }
 
