@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"time"
 
 	"gori/chat"
 )
@@ -9,13 +10,17 @@ import (
 // maxInboxPage is the most entries of one page of the inbox.
 const maxInboxPage = 500
 
-func (s *Server) inbox(_ http.ResponseWriter, r *http.Request) (any, error) {
-	q := readQuery(r, "after", "limit")
+func (s *Server) inbox(w http.ResponseWriter, r *http.Request) (any, error) {
+	q := readQuery(r, "after", "limit", "wait")
 	after, limit := chat.Pos(q.number("after", 0, 0)), q.limit(maxInboxPage)
+	wait := time.Duration(min(q.number("wait", 0, 0), int64(chat.MaxInboxWait/time.Second))) * time.Second
 	if q.err != nil {
 		return nil, q.err
 	}
-	page, people, err := s.cfg.Chat.Inbox(r.Context(), whoIs(r), after, limit)
+	page, people, err := s.cfg.Chat.WaitInbox(r.Context(), whoIs(r), after, limit, wait)
+	if wait > 0 && s.draining.Load() {
+		w.Header().Set("Connection", "close") // the next one is for another node
+	}
 	return struct {
 		chat.InboxPage
 		People []chat.User `json:"people"`

@@ -137,6 +137,7 @@ type hubCollector struct{ hub *chat.Hub }
 var (
 	descSessions  = prometheus.NewDesc("gori_sessions", "Live sessions.", nil, nil)
 	descUsers     = prometheus.NewDesc("gori_session_users", "Users with a live session.", nil, nil)
+	descWaits     = prometheus.NewDesc("gori_long_polls", "Long polls waiting.", nil, nil)
 	descDelivered = prometheus.NewDesc("gori_frames_queued_total", "Frames put on the queues of sessions.", nil, nil)
 	descDropped   = prometheus.NewDesc("gori_frames_dropped_total", "Frames dropped, by reason.", []string{"reason"}, nil)
 	descClosed    = prometheus.NewDesc("gori_sessions_closed_total", "Sessions ended, by close code.", []string{"code"}, nil)
@@ -144,7 +145,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c hubCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descSessions, descUsers, descDelivered, descDropped, descClosed} {
+	for _, d := range []*prometheus.Desc{descSessions, descUsers, descWaits, descDelivered, descDropped, descClosed} {
 		ch <- d
 	}
 }
@@ -154,6 +155,7 @@ func (c hubCollector) Collect(ch chan<- prometheus.Metric) {
 	st := c.hub.Stats()
 	ch <- prometheus.MustNewConstMetric(descSessions, prometheus.GaugeValue, float64(st.Sessions))
 	ch <- prometheus.MustNewConstMetric(descUsers, prometheus.GaugeValue, float64(st.Users))
+	ch <- prometheus.MustNewConstMetric(descWaits, prometheus.GaugeValue, float64(st.Waits))
 	ch <- prometheus.MustNewConstMetric(descDelivered, prometheus.CounterValue, float64(st.Delivered))
 	for reason, n := range st.Dropped {
 		ch <- prometheus.MustNewConstMetric(descDropped, prometheus.CounterValue, float64(n), reason)

@@ -68,6 +68,7 @@ type Hub struct {
 	notices noticeBoard
 	gone    goneLogins
 	workers workers
+	waits   waitTable
 
 	// atomics
 	nextID    atomic.Uint64
@@ -104,6 +105,7 @@ func NewHub(cfg HubConfig) *Hub {
 	h.notices.init()
 	h.gone.init()
 	h.closes.init()
+	h.waits.init()
 	return h
 }
 
@@ -255,6 +257,7 @@ func (h *Hub) sessionsOf(user UserID) []*Session {
 type HubStats struct {
 	Sessions  int64            // live now
 	Users     int64            // with a live session now
+	Waits     int64            // long polls waiting now
 	Delivered int64            // frames put on queues since the start
 	Dropped   map[string]int64 // frames dropped, by reason
 	Closed    map[CloseCode]int64
@@ -262,7 +265,7 @@ type HubStats struct {
 
 // Stats returns the counts.
 func (h *Hub) Stats() HubStats {
-	st := HubStats{Sessions: h.sessions.Load(), Users: h.users.Load(), Delivered: h.delivered.Load(),
+	st := HubStats{Sessions: h.sessions.Load(), Users: h.users.Load(), Waits: h.waits.total.Load(), Delivered: h.delivered.Load(),
 		Dropped: make(map[string]int64), Closed: h.closes.snapshot()}
 	for r := range h.drops {
 		st.Dropped[dropReason(r).String()] = h.drops[r].Load()

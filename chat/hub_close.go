@@ -13,6 +13,7 @@ func (h *Hub) CloseLogins(user UserID, code CloseCode, reason string, logins ...
 		return
 	}
 	h.markGone(user, logins)
+	h.endWaits(user, logins...)
 	for _, s := range h.sessionsOf(user) {
 		for _, id := range logins {
 			if s.who.Login == id {
@@ -24,6 +25,9 @@ func (h *Hub) CloseLogins(user UserID, code CloseCode, reason string, logins ...
 
 // CloseUser ends all live sessions of a user at once.
 func (h *Hub) CloseUser(user UserID, code CloseCode, reason string) {
+	if code == CloseDisabled || code == CloseRevoked {
+		h.endWaits(user)
+	}
 	for _, s := range h.sessionsOf(user) {
 		s.end(code, reason)
 	}
@@ -62,6 +66,7 @@ func (h *Hub) Expel(channel ChannelID, users []UserID) {
 // returns when all have been told or ctx ends.
 func (h *Hub) Drain(ctx context.Context, spread time.Duration) {
 	h.draining.Store(true)
+	h.drainWaits()
 	for i := range h.shards {
 		sh := &h.shards[i]
 		sh.mu.RLock()

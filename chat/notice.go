@@ -54,6 +54,7 @@ func (h *Hub) InboxChanged(notices []InboxNotice) {
 	b := &h.notices
 	first := false
 	for _, n := range notices {
+		h.wakeWaits(n.User)
 		if !h.Online(n.User) {
 			continue
 		}

@@ -44,6 +44,7 @@ type Service struct {
 	people     People
 	contacts   Contacts
 	attendance Attendance
+	interest   Interest
 	audit      Auditor
 	meter      Meter
 	hub        *Hub
@@ -111,6 +112,10 @@ func (svc *Service) Hub() *Hub { return svc.hub }
 // SetAttendance connects presence, which itself needs the hub. Call it before
 // the first session.
 func (svc *Service) SetAttendance(a Attendance) { svc.attendance = a }
+
+// SetInterest connects what tells the other nodes of long polls. Call it before
+// the first of them.
+func (svc *Service) SetInterest(i Interest) { svc.interest = i }
 
 // logFault logs what went wrong on our side where nobody is there to be told.
 func (svc *Service) logFault(ctx context.Context, what string, err error) {
