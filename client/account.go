@@ -36,7 +36,7 @@ func (c *Client) SignUp(ctx context.Context, n NewUser) error {
 	if err := c.do(ctx, call{method: http.MethodPost, path: "/signup", in: n, out: &out}); err != nil {
 		return err
 	}
-	c.token, c.me = out.Token, out.Me
+	c.token, c.me, c.login = out.Token, out.Me, out.Login
 	return nil
 }
 
@@ -47,7 +47,7 @@ func (c *Client) LogIn(ctx context.Context, loginName, password string) error {
 	if err := c.do(ctx, call{method: http.MethodPost, path: "/login", in: in, out: &out}); err != nil {
 		return err
 	}
-	c.token, c.me = out.Token, out.Me
+	c.token, c.me, c.login = out.Token, out.Me, out.Login
 	return nil
 }
 

@@ -26,14 +26,18 @@ func (b *Backoff) Next(atLeast time.Duration) time.Duration {
 	}
 	top := min(most, base<<min(b.n, 20))
 	b.n++
-	part := b.Rand
-	if part == nil {
-		part = func(d time.Duration) time.Duration { return rand.N(d + 1) }
-	}
 	if atLeast > 0 {
-		return atLeast + part(min(top, atLeast)) // spread, so that not all come back at once
+		return atLeast + b.within(min(top, atLeast)) // spread, so that not all come back at once
 	}
-	return part(top)
+	return b.within(top)
+}
+
+// within is a random part of d.
+func (b *Backoff) within(d time.Duration) time.Duration {
+	if b.Rand != nil {
+		return b.Rand(d)
+	}
+	return rand.N(d + 1)
 }
 
 // Reset begins anew after a success.

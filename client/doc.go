@@ -4,7 +4,8 @@
 // A Client is one login on one system; its methods are the HTTP calls. A Live
 // is one device of that login on the socket: it connects where discover says,
 // resumes, comes back after a loss with full-jitter back-off, sends through an
-// outbox that survives reconnection, and hands over the messages of each
+// outbox that survives reconnection (docs/PROTOCOL.md, close codes: after a drain
+// at once, with jitter), and hands over the messages of each
 // channel in order, without gaps and without doubles.
 //
 // Lifecycle: Client has no goroutines of its own. Connect starts one goroutine

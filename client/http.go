@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,15 +30,20 @@ type Options struct {
 	Token string
 	// UserAgent of requests and the name of the device, default "gori client".
 	UserAgent string
+	// Others are more addresses of the same system: one that cannot be reached
+	// is left for the next. Behind a proxy there is no need for any.
+	Others []string
 }
 
 // Client is one login on one system, safe for use by several goroutines, except
 // that SignUp and LogIn must not run beside other calls.
 type Client struct {
-	base  *url.URL
+	bases []*url.URL
+	at    atomic.Uint32 // the one of bases in use, modulo their number
 	http  *http.Client
 	agent string
 	token string
+	login LoginID
 	me    Self
 }
 
@@ -58,14 +64,17 @@ func NewHTTP() *http.Client {
 
 // New makes a client of the system at base, such as http://localhost:8080.
 func New(base string, opt Options) (*Client, error) {
-	u, err := url.Parse(strings.TrimRight(base, "/"))
-	if err != nil {
-		return nil, fmt.Errorf("client: the address %q: %w", base, err)
+	c := &Client{http: opt.HTTP, agent: opt.UserAgent, token: opt.Token}
+	for _, base := range append([]string{base}, opt.Others...) {
+		u, err := url.Parse(strings.TrimRight(base, "/"))
+		if err != nil {
+			return nil, fmt.Errorf("client: the address %q: %w", base, err)
+		}
+		if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return nil, fmt.Errorf("client: the address %q is not http://HOST or https://HOST", base)
+		}
+		c.bases = append(c.bases, u)
 	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("client: the address %q is not http://HOST or https://HOST", base)
-	}
-	c := &Client{base: u, http: opt.HTTP, agent: opt.UserAgent, token: opt.Token}
 	if c.http == nil {
 		c.http = sharedHTTP
 	}
@@ -73,6 +82,13 @@ func New(base string, opt Options) (*Client, error) {
 		c.agent = "gori client"
 	}
 	return c, nil
+}
+
+// address is the one of the system's addresses in use, and leave gives it up for
+// the next; left by several at once it is left once.
+func (c *Client) address() (base *url.URL, leave func()) {
+	at := c.at.Load()
+	return c.bases[int(at)%len(c.bases)], func() { c.at.CompareAndSwap(at, at+1) }
 }
 
 // call is one HTTP call.
@@ -121,7 +137,8 @@ func (c *Client) do(ctx context.Context, k call) error {
 func (c *Client) once(ctx context.Context, k call, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, callDeadline)
 	defer cancel()
-	u := *c.base
+	base, leave := c.address()
+	u := *base
 	u.Path += "/api/v1" + k.path
 	u.RawQuery = k.query.Encode()
 	req, err := http.NewRequestWithContext(ctx, k.method, u.String(), bytes.NewReader(body))
@@ -137,6 +154,7 @@ func (c *Client) once(ctx context.Context, k call, body []byte) error {
 	c.sign(req.Header)
 	res, err := c.http.Do(req)
 	if err != nil {
+		leave()
 		return err
 	}
 	defer res.Body.Close()

@@ -40,6 +40,7 @@ func (m Millis) Time() time.Time {
 
 func (id UserID) String() string    { return strconv.FormatInt(int64(id), 10) }
 func (id ChannelID) String() string { return strconv.FormatInt(int64(id), 10) }
+func (id LoginID) String() string   { return strconv.FormatInt(int64(id), 10) }
 
 // MarshalText writes the decimal form.
 func (id UserID) MarshalText() ([]byte, error) { return strconv.AppendInt(nil, int64(id), 10), nil }

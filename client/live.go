@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +37,15 @@ type Events struct {
 	// the Live will mend by itself.
 	Connected    func(Resumed)
 	Disconnected func(error)
+	// Left tells that the user is no member of a channel any more. Should it
+	// become one again, messages are handed over from the first one on.
+	Left func(ChannelID)
+	// Refused tells of a send that the server did not take now, after what time;
+	// it stays in the outbox and is sent again.
+	Refused func(id ClientMsgID, why *Error, after time.Duration)
+	// Frame sees every frame as it arrives, before it is judged; valid during
+	// the call. For tests.
+	Frame func([]byte)
 }
 
 // Cursor is how far a device has a channel: the highest Seq and Change without
@@ -75,10 +83,12 @@ type LiveOptions struct {
 }
 
 const (
-	ackTimeout   = 20 * time.Second // a send without an answer: the connection is given up
-	steadyAfter  = 5 * time.Second  // a connection that lasted this long resets the back-off
-	dialDeadline = 20 * time.Second
-	overloadWait = 5 * time.Second
+	ackTimeout       = 10 * time.Second // a send without an answer: the connection is given up
+	steadyAfter      = 5 * time.Second  // a connection that lasted this long resets the back-off
+	discoverDeadline = 5 * time.Second
+	dialDeadline     = 10 * time.Second
+	overloadWait     = 5 * time.Second
+	drainJitter      = 250 * time.Millisecond // after a drain the device comes back within it
 )
 
 // Live is one device on the socket. Make it with Client.Connect.
@@ -93,8 +103,7 @@ type Live struct {
 	first     chan struct{} // closed at the first resume
 	firstOnce sync.Once
 	wire      atomic.Pointer[wire] // the connection, nil between two
-	connects  atomic.Int64
-	fetched   atomic.Int64
+	meter     meter
 	closing   atomic.Bool
 
 	catchers sync.WaitGroup
@@ -171,13 +180,6 @@ func (l *Live) Err() error {
 	}
 }
 
-// Connects counts resumes.
-func (l *Live) Connects() int64 { return l.connects.Load() }
-
-// Fetched counts messages that came by history, because their live frames did
-// not come, or not in order.
-func (l *Live) Fetched() int64 { return l.fetched.Load() }
-
 // Cursors is how far this device has each channel, and the inbox position, for
 // the next Connect.
 func (l *Live) Cursors() (Pos, map[ChannelID]Cursor) { return l.recv.cursors() }
@@ -188,6 +190,7 @@ func (l *Live) run(ctx context.Context) {
 	for {
 		start := time.Now()
 		err := l.connection(ctx)
+		l.meter.lost()
 		if time.Since(start) >= steadyAfter {
 			back.Reset()
 		}
@@ -199,7 +202,13 @@ func (l *Live) run(ctx context.Context) {
 			if f := l.opt.Disconnected; f != nil {
 				l.recv.locked(func() { f(err) })
 			}
-			if pause(ctx, back.Next(wait)) == nil {
+			if drained(err) {
+				back.Reset()
+				wait = back.within(drainJitter)
+			} else {
+				wait = back.Next(wait)
+			}
+			if pause(ctx, wait) == nil {
 				continue
 			}
 			err = ErrClosed
@@ -211,6 +220,12 @@ func (l *Live) run(ctx context.Context) {
 		l.out.fail(err)
 		return
 	}
+}
+
+// drained tells that the node goes away and that another one waits.
+func drained(err error) bool {
+	var closed *CloseError
+	return errors.As(err, &closed) && (closed.Code == 1012 || closed.Code == 4002)
 }
 
 // afterLoss says how long to wait at least, or that coming back is no use.
@@ -254,57 +269,4 @@ func (l *Live) connection(ctx context.Context) error {
 		beat.heard()
 		return l.handle(frame)
 	})
-}
-
-// heartbeat pings, and gives a connection up that is silent or stuck.
-type heartbeat struct {
-	l     *Live
-	w     *wire
-	fresh atomic.Bool // something was heard since the last ping
-	mu    sync.Mutex
-	timer *time.Timer
-	ended bool
-}
-
-func (l *Live) heartbeat(w *wire) *heartbeat {
-	h := &heartbeat{l: l, w: w}
-	h.fresh.Store(true)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.timer = time.AfterFunc(rand.N(l.opt.Heartbeat)+1, h.tick)
-	return h
-}
-
-func (h *heartbeat) heard() {
-	if !h.fresh.Load() {
-		h.fresh.Store(true)
-	}
-}
-
-// tick gives the connection up if the last ping was not answered, by pong or
-// anything else, and pings.
-func (h *heartbeat) tick() {
-	every := h.l.opt.Heartbeat
-	if !h.fresh.Swap(false) || h.w.stuck(every) || h.l.out.overdue(ackTimeout) {
-		h.w.abort()
-		return
-	}
-	active := h.l.opt.Active == nil || h.l.opt.Active()
-	if active {
-		h.w.put([]byte(`{"op":"ping","active":true}`))
-	} else {
-		h.w.put([]byte(`{"op":"ping","active":false}`))
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !h.ended {
-		h.timer.Reset(every)
-	}
-}
-
-func (h *heartbeat) stop() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.ended = true
-	h.timer.Stop()
 }

@@ -187,7 +187,7 @@ func (r *receiver) afterCatchUp(id ChannelID, f *inflow, err error) {
 			r.fetch(id, f) // it has grown meanwhile
 		}
 	case CodeOf(err) == "not_member":
-		delete(r.channels, id)
+		r.forget(id)
 	default: // do has tried several times; the worker goes on with other channels meanwhile
 		r.later(f.back.Next(0), func() { r.queueFetch(id) })
 	}
@@ -261,7 +261,7 @@ func (r *receiver) applyPage(id ChannelID, page Page) error {
 			return fmt.Errorf("client: channel %s: history goes from %d to %d", id, f.Seq, m.Seq)
 		}
 		f.Seq = m.Seq
-		r.l.fetched.Add(1)
+		r.l.meter.fetched.Add(1)
 		r.giveMessage(m)
 	}
 	if err := r.release(f); err != nil {

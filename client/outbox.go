@@ -43,6 +43,7 @@ type item struct {
 	lane  *lane
 	chanl ChannelID
 	frame []byte
+	since time.Time // when it was enqueued
 	sent  time.Time // zero: not in flight
 	done  func(Receipt, error)
 }
@@ -87,7 +88,7 @@ func (l *Live) Enqueue(m Outgoing, done func(Receipt, error)) error {
 	if !utf8.ValidString(m.Body) {
 		return &Error{Code: "bad_text", Message: "the body is not UTF-8"}
 	}
-	it := &item{id: m.ClientMsgID, chanl: m.Channel, frame: sendFrame(m), done: done}
+	it := &item{id: m.ClientMsgID, chanl: m.Channel, frame: sendFrame(m), since: time.Now(), done: done}
 	return l.out.add(it, l.opt.Queue)
 }
 
@@ -158,7 +159,10 @@ func (o *outbox) nextLocked(ln *lane) {
 
 // ack settles a send that is stored.
 func (o *outbox) ack(r Receipt) {
-	o.settle(r.ClientMsgID, func(it *item) { it.finish(r, nil) })
+	o.settle(r.ClientMsgID, func(it *item) {
+		o.l.meter.sent(time.Since(it.since))
+		it.finish(r, nil)
+	})
 }
 
 // settle removes an item in flight, gives its place on and then calls f.
@@ -207,13 +211,23 @@ func (o *outbox) nack(id ClientMsgID, refused *Error) {
 		o.settle(id, func(it *item) { it.finish(Receipt{}, refused) })
 		return
 	}
-	defer o.flush()
+	after, held := o.hold(id, refused)
+	o.flush()
+	if fn := o.l.opt.Refused; fn != nil && held {
+		fn(id, refused, after)
+	}
+}
+
+// hold takes a refused send out of flight and holds its channel for a while. It
+// returns how long the refusal took.
+func (o *outbox) hold(id ClientMsgID, refused *Error) (after time.Duration, held bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	it := o.inFlight[id]
 	if it == nil {
-		return
+		return 0, false
 	}
+	after = time.Since(it.sent)
 	delete(o.inFlight, id)
 	it.sent = time.Time{}
 	ln := it.lane
@@ -228,6 +242,7 @@ func (o *outbox) nack(id ClientMsgID, refused *Error) {
 		})
 	}
 	o.nextLocked(ln)
+	return after, true
 }
 
 // goOnline writes again everything that was not answered, in order.

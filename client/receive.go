@@ -91,6 +91,13 @@ func (r *receiver) cursors() (Pos, map[ChannelID]Cursor) {
 	return pos, m
 }
 
+// placed tells whether the device has a position to resume at.
+func (r *receiver) placed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pos > 0
+}
+
 func (r *receiver) resumeFrame() []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -101,6 +108,9 @@ func (r *receiver) resumeFrame() []byte {
 
 // handle takes one frame.
 func (l *Live) handle(frame []byte) error {
+	if fn := l.opt.Frame; fn != nil {
+		fn(frame)
+	}
 	o, ok := openObject(frame)
 	if !ok {
 		return fmt.Errorf("client: a frame that is no object: %.60q", frame)
@@ -241,7 +251,7 @@ func (r *receiver) onResumed(frame []byte) error {
 		r.morePages(!r.resumed)
 	}
 	r.resumed = true
-	r.l.connects.Add(1)
+	r.l.meter.resumed()
 	if fn := r.l.opt.Connected; fn != nil {
 		fn(f)
 	}
@@ -286,7 +296,7 @@ func (r *receiver) entries(list []InboxEntry, first bool) {
 		f := r.channels[e.Channel]
 		switch {
 		case !e.Member:
-			delete(r.channels, e.Channel)
+			r.forget(e.Channel)
 			continue
 		case f == nil && first:
 			r.channels[e.Channel] = &inflow{Cursor: Cursor{e.LastSeq, e.LastChange}, target: e.LastSeq, change: e.LastChange}
@@ -296,6 +306,17 @@ func (r *receiver) entries(list []InboxEntry, first bool) {
 			r.channels[e.Channel] = f
 		}
 		r.ahead(e.Channel, f, e.LastSeq, e.LastChange)
+	}
+}
+
+// forget drops what is kept of a channel the user is no member of.
+func (r *receiver) forget(id ChannelID) {
+	if r.channels[id] == nil {
+		return
+	}
+	delete(r.channels, id)
+	if fn := r.l.opt.Left; fn != nil {
+		fn(id)
 	}
 }
 

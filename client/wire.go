@@ -42,21 +42,29 @@ func (c *Client) Discover(ctx context.Context) (endpoint string, err error) {
 	return found.WS, err
 }
 
-// dial discovers the node and opens the socket there.
+// dial discovers the node and opens the socket there. A device that has a
+// position says so: nodes let it in before those that start anew.
 func (l *Live) dial(ctx context.Context) (*wire, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialDeadline)
-	defer cancel()
 	path := l.opt.Endpoint
 	if path == "" {
 		var err error
-		if path, err = l.c.Discover(ctx); err != nil {
+		asking, cancel := context.WithTimeout(ctx, discoverDeadline)
+		path, err = l.c.Discover(asking)
+		cancel()
+		if err != nil {
 			return nil, err
 		}
 	}
-	u := *l.c.base
+	ctx, cancel := context.WithTimeout(ctx, dialDeadline)
+	defer cancel()
+	base, leave := l.c.address()
+	u := *base
 	u.Path += path
 	if strings.Contains(path, "://") { // another host
 		u.Scheme, u.Host, u.Path = splitURL(path)
+	}
+	if l.recv.placed() {
+		u.RawQuery = "resume=1"
 	}
 	h := http.Header{}
 	l.c.sign(h)
@@ -65,18 +73,29 @@ func (l *Live) dial(ctx context.Context) (*wire, error) {
 	})
 	if err != nil {
 		if res != nil && res.StatusCode >= 300 {
-			var answer []byte
-			if res.Body != nil {
-				answer, _ = io.ReadAll(io.LimitReader(res.Body, 4096)) // what could be read is enough
-			}
-			return nil, refusal(res.StatusCode, res.Header, answer)
+			return nil, dialRefusal(res)
 		}
+		leave()
 		return nil, err
 	}
 	conn.SetReadLimit(MaxFrame)
 	w := &wire{conn: conn}
 	w.idle = sync.NewCond(&w.mu)
 	return w, nil
+}
+
+// dialRefusal is why there is no socket. A node that discover named and that
+// the proxy does not know any more is no reason to give up.
+func dialRefusal(res *http.Response) *Error {
+	var answer []byte
+	if res.Body != nil {
+		answer, _ = io.ReadAll(io.LimitReader(res.Body, 4096)) // what could be read is enough
+	}
+	e := refusal(res.StatusCode, res.Header, answer)
+	if res.StatusCode == http.StatusNotFound {
+		e.Retry = true
+	}
+	return e
 }
 
 func splitURL(s string) (scheme, host, path string) {

@@ -37,6 +37,7 @@ type Server struct {
 	nextUser client.UserID
 	sessions map[*session]struct{}
 	Logins   int // successful logins and sign-ups
+	Resumes  int // sockets of devices that said they have a position
 }
 
 type user struct {

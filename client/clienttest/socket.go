@@ -21,6 +21,9 @@ type session struct {
 func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	u := s.who(r)
+	if r.URL.Query().Get("resume") == "1" {
+		s.Resumes++
+	}
 	s.mu.Unlock()
 	if u == nil {
 		refuse(w, &client.Error{Status: 401, Code: "unauthenticated"})
