@@ -85,6 +85,7 @@ func NewPeople(d PeopleDeps) (*PeopleService, error) {
 		params = *d.Password
 	}
 	p.known.init()
+	d.Service.forget = p.forget
 	var err error
 	p.hasher, err = newHasher(params)
 	return p, err

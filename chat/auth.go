@@ -71,11 +71,8 @@ func (p *PeopleService) Authenticate(ctx context.Context, token string) (Identit
 	return who, nil
 }
 
-// ended forgets logins everywhere on this node and closes their sessions.
-func (p *PeopleService) ended(user UserID, code CloseCode, reason string, ids ...LoginID) {
-	if len(ids) == 0 {
-		return
-	}
+// forget takes ended logins out of what this node remembers.
+func (p *PeopleService) forget(user UserID, ids []LoginID) {
 	c := &p.known
 	c.mu.Lock()
 	c.gen++
@@ -85,7 +82,15 @@ func (p *PeopleService) ended(user UserID, code CloseCode, reason string, ids ..
 		}
 	}
 	c.mu.Unlock()
-	p.svc.hub.CloseLogins(user, code, reason, ids...)
+}
+
+// ended ends what logins hold, on this node at once and on the others.
+func (p *PeopleService) ended(user UserID, code CloseCode, reason string, ids ...LoginID) {
+	kind := RevokedLogin
+	if code == CloseDisabled {
+		kind = RevokedAccount
+	}
+	p.svc.endLogins(kind, user, reason, ids...)
 }
 
 // Run writes in bulk when logins were last used, until ctx ends and once after.
@@ -191,10 +196,10 @@ func (p *PeopleService) SetDisabled(ctx context.Context, admin Identity, user Us
 	action := "user.enabled"
 	if disabled {
 		action = "user.disabled"
-		p.ended(user, CloseDisabled, "the account was disabled", ended...)
-		p.svc.hub.CloseUser(user, CloseDisabled, "the account was disabled")
+		p.ended(user, CloseDisabled, "the account was disabled", append(ended, 0)...)
 	}
 	p.svc.profiles.forget(user)
+	p.svc.toAll(usersTiding(TidingProfile, user))
 	p.note(ctx, admin.User, action, user.String(), netip.Addr{})
 	return nil
 }

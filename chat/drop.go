@@ -12,6 +12,7 @@ const (
 	dropWrite                        // the connection failed while writing
 	dropExpelled                     // the user was removed from the channel meanwhile
 	dropUnresumed                    // the session has not resumed yet: what it resumes to holds it
+	dropTiding                       // another node's tiding that could not be read or checked: repair finds what it held
 	dropReasons
 )
 
@@ -31,6 +32,8 @@ func (r dropReason) String() string {
 		return "expelled"
 	case dropUnresumed:
 		return "unresumed"
+	case dropTiding:
+		return "tiding"
 	}
 	return "unknown"
 }

@@ -12,17 +12,26 @@ type outQueue struct {
 // enqueue puts a frame on the session's queue and sees to it that a flush runs.
 // It never waits: a queue that is full ends the session as slow, since what it
 // resumes to holds everything; light frames are dropped from half full on.
-func (s *Session) enqueue(f Frame) bool {
+func (s *Session) enqueue(f Frame) bool { return s.enqueueAll([]Frame{f}) == 1 }
+
+// enqueueAll does so with several, and returns how many are on the queue.
+func (s *Session) enqueueAll(frames []Frame) (put int) {
 	s.mu.Lock()
-	reason, ok := s.putLocked(f)
-	s.mu.Unlock()
-	if !ok {
+	for i, f := range frames {
+		reason, ok := s.putLocked(f)
+		if ok {
+			put++
+			continue
+		}
 		s.hub.drops[reason].Add(1)
 		if reason == dropFullFrames || reason == dropFullBytes {
-			s.end(CloseSlow, "too much is waiting; resume")
+			s.hub.drops[dropEnded].Add(int64(len(frames) - i - 1))
+			defer s.end(CloseSlow, "too much is waiting; resume")
+			break
 		}
 	}
-	return ok
+	s.mu.Unlock()
+	return put
 }
 
 func (s *Session) putLocked(f Frame) (dropReason, bool) {

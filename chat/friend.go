@@ -80,7 +80,7 @@ func notSelf(who Identity, other UserID) error {
 	return nil
 }
 
-// befriended tells presence of a user's changed list of friends.
+// befriended tells this node's presence of a user's changed list of friends.
 func (svc *Service) befriended(ctx context.Context, user UserID) {
 	if svc.attendance == nil || !svc.hub.Online(user) {
 		return
@@ -99,7 +99,7 @@ func (svc *Service) befriended(ctx context.Context, user UserID) {
 func (svc *Service) tellFriend(ctx context.Context, user, other UserID, state FriendState) Friend {
 	f := Friend{User: other, State: state, Since: MillisOf(svc.now())}
 	svc.befriended(ctx, user)
-	if !svc.hub.Online(user) {
+	if svc.toUsers([]UserID{user}, usersTiding(TidingFriends, user)); svc.alone() && !svc.hub.Online(user) {
 		return f
 	}
 	profiles, err := svc.profilesOf(ctx, []UserID{other})
@@ -107,6 +107,6 @@ func (svc *Service) tellFriend(ctx context.Context, user, other UserID, state Fr
 		svc.logFault(ctx, "profile of a friend", err)
 		return f
 	}
-	svc.hub.Deliver([]UserID{user}, Frame{Bytes: encode(friendFrame{Op: OpFriend, Friend: f, User: profiles[0]})})
+	svc.deliver([]UserID{user}, Frame{Bytes: encode(friendFrame{Op: OpFriend, Friend: f, User: profiles[0]})})
 	return f
 }

@@ -87,6 +87,9 @@ func (svc *Service) Govern(ctx context.Context, who Identity, g Governance) (Cha
 	}
 	version := res.Channel.MemberVersion
 	svc.versions.raise(g.Channel, version)
+	if res.Message != nil {
+		svc.toAll(membersTiding(g.Channel, version, res.Removed))
+	}
 	if len(res.Removed) > 0 {
 		svc.hub.Expel(g.Channel, res.Removed)
 		for _, id := range res.Removed {

@@ -30,7 +30,8 @@ type HubConfig struct {
 	ResumeWithin       time.Duration    // 15 s: from connecting to the resume frame
 	WriteWithin        time.Duration    // 20 s: for one write, or the session is slow
 	SweepEvery         time.Duration    // 2 s
-	NoticeEvery        time.Duration    // 250 ms: how long inbox notices are gathered
+	NoticeEvery        time.Duration    // 250 ms: how long inbox notices are gathered for a session
+	RelayEvery         time.Duration    // 50 ms: how long they are gathered for other nodes
 }
 
 func (c *HubConfig) defaults() {
@@ -48,6 +49,7 @@ func (c *HubConfig) defaults() {
 	setDuration(&c.WriteWithin, 20*time.Second)
 	setDuration(&c.SweepEvery, 2*time.Second)
 	setDuration(&c.NoticeEvery, 250*time.Millisecond)
+	setDuration(&c.RelayEvery, 50*time.Millisecond)
 }
 
 func setDuration(d *time.Duration, def time.Duration) {
@@ -66,6 +68,7 @@ type Hub struct {
 	shards  [hubShards]hubShard
 	viewers [hubShards]viewerShard
 	notices noticeBoard
+	abroad  abroadBoard
 	gone    goneLogins
 	workers workers
 	waits   waitTable
@@ -78,6 +81,7 @@ type Hub struct {
 	drops     [dropReasons]atomic.Int64
 	closes    closeCounts
 	draining  atomic.Bool
+	relay     atomic.Pointer[Relay] // nil: this node is alone
 }
 
 type hubShard struct {
@@ -103,6 +107,7 @@ func NewHub(cfg HubConfig) *Hub {
 		h.viewers[i].open = make(map[ChannelID][]*Session)
 	}
 	h.notices.init()
+	h.abroad.init()
 	h.gone.init()
 	h.closes.init()
 	h.waits.init()
@@ -113,8 +118,9 @@ func NewHub(cfg HubConfig) *Hub {
 func (h *Hub) Run(ctx context.Context) error {
 	sweep := time.NewTicker(h.cfg.SweepEvery)
 	defer sweep.Stop()
-	gather := time.NewTimer(time.Hour)
+	gather, pack := time.NewTimer(time.Hour), time.NewTimer(time.Hour)
 	defer gather.Stop()
+	defer pack.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -125,6 +131,10 @@ func (h *Hub) Run(ctx context.Context) error {
 			gather.Reset(h.cfg.NoticeEvery)
 		case <-gather.C:
 			h.flushNotices()
+		case <-h.abroad.wake:
+			pack.Reset(h.cfg.RelayEvery)
+		case <-pack.C:
+			h.flushAbroad()
 		}
 	}
 }
@@ -194,18 +204,16 @@ func (h *Hub) remove(s *Session) {
 	}
 }
 
-// Deliver puts a frame on the queue of each live session of the users. It
-// never waits; a session whose queue is full is closed as slow.
-func (h *Hub) Deliver(users []UserID, f Frame) {
+// Deliver puts frames, in order, on the queue of each live session of the users
+// on this node. It never waits; a session whose queue is full is closed as slow.
+func (h *Hub) Deliver(users []UserID, frames ...Frame) {
 	n := 0
 	for _, id := range users {
 		sh := &h.shards[userShard(id)]
 		sh.mu.RLock()
 		if u := sh.users[id]; u != nil {
 			for _, s := range u.sessions {
-				if s.enqueue(f) {
-					n++
-				}
+				n += s.enqueueAll(frames)
 			}
 		}
 		sh.mu.RUnlock()

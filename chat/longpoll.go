@@ -108,6 +108,17 @@ func (h *Hub) unwait(w *waiter) {
 	sh.users[w.who.User] = rest
 }
 
+// waiting tells whether the user has a long poll here.
+func (h *Hub) waiting(user UserID) bool {
+	if h.waits.total.Load() == 0 {
+		return false
+	}
+	sh := &h.waits.shards[userShard(user)]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return len(sh.users[user]) > 0
+}
+
 // wakeWaits wakes the long polls of a user whose inbox has changed.
 func (h *Hub) wakeWaits(user UserID) {
 	if h.waits.total.Load() == 0 {

@@ -47,10 +47,15 @@ func (b *noticeBoard) init() {
 	b.marks = make(map[UserID]*settledPos)
 }
 
-// InboxChanged passes on that inbox entries have changed, to the sessions the
-// users have on this node. It never blocks. Package store calls it after the
-// inbox rows are committed.
+// InboxChanged passes on that inbox entries have changed, to the sessions and
+// long polls the users have, here and on other nodes. It never blocks. Package
+// store calls it after the inbox rows are committed.
 func (h *Hub) InboxChanged(notices []InboxNotice) {
+	h.inboxChangedHere(notices)
+	h.sendAbroad(notices)
+}
+
+func (h *Hub) inboxChangedHere(notices []InboxNotice) {
 	b := &h.notices
 	first := false
 	for _, n := range notices {

@@ -45,8 +45,8 @@ type Directory interface {
 // Roster answers who is in a channel, for delivery. The list is cached by its
 // version, so it costs a query only after a change.
 type Roster interface {
-	// MemberIDs returns the members as of at least the given version; the
-	// result is shared and must not be changed.
+	// MemberIDs returns the members as of at least the given version, by user
+	// id; the result is shared and must not be changed.
 	MemberIDs(ctx context.Context, id ChannelID, version int64) ([]UserID, error)
 }
 
@@ -85,7 +85,8 @@ type NewAccount struct {
 	Invite       string // sign-up invitation, when the service asks for one
 	TokenHash    [32]byte
 	DeviceName   string
-	NoLogin      bool // make no login
+	NoLogin      bool   // make no login
+	BotOf        UserID // whose bot it is; 0: a person
 }
 
 // Credentials is what a password is checked against.

@@ -26,11 +26,21 @@ type cachedProfile struct {
 
 func (c *profileCache) init() { c.byID = make(map[UserID]cachedProfile) }
 
-func (c *profileCache) forget(id UserID) {
+func (c *profileCache) forget(ids ...UserID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.gen++
-	delete(c.byID, id)
+	for _, id := range ids {
+		delete(c.byID, id)
+	}
+}
+
+// forgetAll forgets everyone, when some change may not have been heard of.
+func (c *profileCache) forgetAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gen++
+	c.byID = make(map[UserID]cachedProfile)
 }
 
 // facesOf is profilesOf for showing people beside something else: those whose
@@ -101,11 +111,12 @@ func (svc *Service) Profiles(ctx context.Context, ids []UserID) ([]User, error) 
 // ProfileChanged tells the user's friends and own devices of a new profile.
 func (svc *Service) ProfileChanged(ctx context.Context, u User) {
 	svc.profiles.forget(u.ID)
+	svc.toAll(usersTiding(TidingProfile, u.ID))
 	users := []UserID{u.ID}
 	friends, err := svc.contacts.Friends(ctx, u.ID)
 	svc.logFault(ctx, "friends of a changed profile", err)
 	users = append(users, acceptedOf(friends)...)
-	svc.hub.Deliver(users, Frame{Bytes: encode(userFrame{Op: OpUser, User: u})})
+	svc.deliver(users, Frame{Bytes: encode(userFrame{Op: OpUser, User: u})})
 }
 
 // FriendsOf lists the user's accepted friends. Package presence asks whom to

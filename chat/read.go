@@ -118,10 +118,12 @@ func (svc *Service) noteMark(k markKey, seq Seq) {
 	}
 }
 
-// runMarks tells of read marks, some times a second while any move.
+// runMarks tells of read marks, some times a second while any move, and passes
+// light frames on to the other nodes.
 func (svc *Service) runMarks(ctx context.Context) {
-	gather := time.NewTimer(time.Hour)
+	gather, pack := time.NewTimer(time.Hour), time.NewTimer(time.Hour)
 	defer gather.Stop()
+	defer pack.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -130,6 +132,10 @@ func (svc *Service) runMarks(ctx context.Context) {
 			gather.Reset(marksEvery)
 		case <-gather.C:
 			svc.flushMarks(ctx)
+		case <-svc.lights.wake:
+			pack.Reset(lightsEvery)
+		case <-pack.C:
+			svc.flushLights()
 		}
 	}
 }
@@ -151,7 +157,7 @@ func (svc *Service) flushMarks(ctx context.Context) {
 func (svc *Service) tellLightly(ctx context.Context, id ChannelID, about UserID, frame []byte) {
 	within, cancel := context.WithTimeout(ctx, deliverWithin)
 	defer cancel()
-	users, err := svc.members(within, id, 0)
+	users, asOf, err := svc.membersAsOf(within, id, 0)
 	if err != nil {
 		svc.logFault(ctx, "members for a light frame", err)
 		return
@@ -159,6 +165,7 @@ func (svc *Service) tellLightly(ctx context.Context, id ChannelID, about UserID,
 	f := Frame{Bytes: frame, Channel: id, Light: true}
 	if len(users) > smallChannel {
 		svc.hub.deliverViewers(id, about, f)
+		svc.lights.put(lightFrame{id, about, frame}, svc)
 		return
 	}
 	others := make([]UserID, 0, smallChannel)
@@ -167,5 +174,7 @@ func (svc *Service) tellLightly(ctx context.Context, id ChannelID, about UserID,
 			others = append(others, u)
 		}
 	}
-	svc.hub.Deliver(others, f)
+	if svc.handOut(id, asOf, others, f) {
+		svc.relayFrames(id, asOf, others, f)
+	}
 }

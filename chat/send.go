@@ -89,17 +89,14 @@ func MessageOf(d Draft, r Receipt) Message {
 		Thread: d.Thread, Mentions: d.Mentions, MentionAll: d.MentionAll}
 }
 
-// fanOut finds who should hear a frame of a channel and hands it to their
-// sessions on this node.
+// fanOut finds who should hear frames of a channel, hands them to their
+// sessions on this node and passes them on to the other nodes.
 func (svc *Service) fanOut(ctx context.Context, id ChannelID, version int64, frames ...Frame) {
-	users, err := svc.members(ctx, id, version)
+	users, asOf, err := svc.handOutNow(ctx, id, version, nil, frames...)
 	if err != nil {
 		// Nothing is lost: inboxes and gaps repair it. But it should be seen.
 		svc.logFault(ctx, "members for delivery", err)
 		return
 	}
-	for _, f := range frames {
-		f.Channel = id
-		svc.hub.Deliver(users, f)
-	}
+	svc.relayFrames(id, asOf, users, frames...)
 }

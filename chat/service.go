@@ -48,7 +48,8 @@ type Service struct {
 	audit      Auditor
 	meter      Meter
 	hub        *Hub
-	limit      int // members of a new group that asks for none
+	forget     func(UserID, []LoginID) // takes ended logins out of what is remembered; set by NewPeople
+	limit      int                     // members of a new group that asks for none
 	node       string
 	now        func() time.Time
 	logger     *slog.Logger
@@ -58,6 +59,8 @@ type Service struct {
 	versions versionTable
 	profiles profileCache
 	marks    readMarks
+	lights   lightBoard
+	errands  errands
 
 	work deliveries
 }
@@ -92,6 +95,7 @@ func NewService(d Deps) (*Service, error) {
 	svc.versions.init()
 	svc.profiles.init()
 	svc.marks.init()
+	svc.lights.init()
 	return svc, nil
 }
 
