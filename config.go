@@ -32,6 +32,7 @@ type Config struct {
 	Name        string        `mapstructure:"name"`
 	Limits      LimitsConfig  `mapstructure:"limits"`
 	Store       StoreConfig   `mapstructure:"store"`
+	Mesh        MeshConfig    `mapstructure:"mesh"`
 	Shards      []ShardConfig `mapstructure:"shards"`
 	Log         LogConfig     `mapstructure:"log"`
 }
@@ -40,6 +41,22 @@ type Config struct {
 type NodeConfig struct {
 	Name   string `mapstructure:"name"`
 	Region string `mapstructure:"region"`
+	// Capacity is how many sessions the node takes; 0: as many as its open
+	// files allow, to 20,000.
+	Capacity int `mapstructure:"capacity"`
+}
+
+// MeshConfig says how this node reaches the others. Without Listen and URL it
+// stands alone.
+type MeshConfig struct {
+	Listen     string   `mapstructure:"listen"`
+	Routes     []string `mapstructure:"routes"`
+	Secret     string   `mapstructure:"secret"`
+	SecretFile string   `mapstructure:"secret_file"`
+	URL        string   `mapstructure:"url"`
+	Cert       string   `mapstructure:"cert"`
+	Key        string   `mapstructure:"key"`
+	CA         string   `mapstructure:"ca"`
 }
 
 // LimitsConfig bounds what people may do.
@@ -73,6 +90,15 @@ var configDefaults = map[string]any{
 	"name":                    "Gori",
 	"node.name":               "n1",
 	"node.region":             "",
+	"node.capacity":           0,
+	"mesh.listen":             "",
+	"mesh.routes":             []string{},
+	"mesh.secret":             "",
+	"mesh.secret_file":        "",
+	"mesh.url":                "",
+	"mesh.cert":               "",
+	"mesh.key":                "",
+	"mesh.ca":                 "",
 	"listen":                  "127.0.0.1:8080",
 	"admin_listen":            "",
 	"public_urls":             []string{},
@@ -87,8 +113,9 @@ var configDefaults = map[string]any{
 }
 
 // envOwn are the variables that are not configuration: gori up hands its
-// listening socket to the node it starts by the first.
-var envOwn = []string{envListenFD, "GORI_TEST_PG"}
+// listening socket to the node it starts by the first; the last lets gori
+// torture break the mesh.
+var envOwn = []string{envListenFD, "GORI_TEST_PG", envFaults}
 
 // loadConfig reads file (or config.yaml, if that is there and file is empty)
 // and the environment, which wins. It returns the file it read, "" for none.
@@ -198,6 +225,12 @@ func (c Config) check() error {
 	}
 	if err := shard.ID(c.Node.Name).Check(); err != nil {
 		return fmt.Errorf("node.name: %w", err)
+	}
+	if c.Node.Capacity < 0 {
+		return fmt.Errorf("node.capacity is a number of sessions, or 0, not %d", c.Node.Capacity)
+	}
+	if err := c.checkMesh(); err != nil {
+		return err
 	}
 	if c.Limits.GroupMembers < 2 || c.Limits.GroupMembers > chat.MaxMemberLimit {
 		return fmt.Errorf("limits.group_members must be 2 to %d, not %d", chat.MaxMemberLimit, c.Limits.GroupMembers)

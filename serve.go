@@ -15,6 +15,7 @@ import (
 
 	"gori/api"
 	"gori/chat"
+	"gori/mesh"
 	"gori/presence"
 	"gori/shard"
 	"gori/store"
@@ -75,32 +76,48 @@ func serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 // node is the parts of one node, in the order in which they are made.
 type node struct {
 	store    *store.Store
+	mesh     *mesh.Mesh // nil: the node stands alone
 	hub      *chat.Hub
 	chat     *chat.Service
 	people   *chat.PeopleService
 	presence *presence.Tracker
 	api      *api.Server
+	capacity int // sessions
 }
 
 // newNode makes the parts and connects them. The store's news of inboxes go to
 // the hub, which is there first; presence needs the hub and the service
 // presence, so that one is connected last.
 func newNode(ctx context.Context, cfg Config, l net.Listener, logger *slog.Logger) (*node, error) {
-	n := &node{hub: chat.NewHub(chat.HubConfig{Log: logger})}
+	n := &node{capacity: cfg.capacity(), hub: chat.NewHub(chat.HubConfig{Log: logger})}
 	metrics := api.NewMetrics()
 	var err error
 	n.store, err = store.Open(ctx, storeConfig(cfg, n.hub, logger))
 	if err != nil {
 		return nil, err
 	}
-	if err := n.connect(cfg, l, metrics, logger); err != nil {
-		n.store.Close()
+	if n.mesh, err = openMesh(cfg, logger); err == nil {
+		err = n.connect(cfg, l, metrics, logger)
+	}
+	if err != nil {
+		n.close()
 		return nil, err
+	}
+	if n.mesh != nil {
+		watchMesh(n.mesh, metrics)
 	}
 	for _, sc := range cfg.Shards {
 		metrics.Gauge("shard_up", "Whether a shard answers.", n.shardUp(shard.ID(sc.ID)), "shard", sc.ID)
 	}
 	return n, nil
+}
+
+// close ends what newNode has opened. The mesh may have ended by itself.
+func (n *node) close() {
+	if n.mesh != nil {
+		n.mesh.Close()
+	}
+	n.store.Close()
 }
 
 func storeConfig(cfg Config, hub *chat.Hub, logger *slog.Logger) store.Config {
@@ -154,13 +171,26 @@ func (n *node) run(ctx context.Context, listeners api.Listeners) error {
 			}
 		})
 	}
+	// The mesh is the last to go: what the parts do in the end is still told.
+	meshed, stopMesh := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopMesh()
+	var meshing sync.WaitGroup
+	if n.mesh != nil {
+		meshing.Go(func() {
+			if err := n.runMesh(meshed, serving); err != nil {
+				stopServing(fmt.Errorf("the mesh has ended: %w", err))
+			}
+		})
+	}
 	err := n.api.Serve(serving, listeners, drainTime)
 	if ctx.Err() == nil {
 		err = errors.Join(err, context.Cause(serving))
 	}
 	stopBackground()
 	wg.Wait()
-	n.store.Close()
+	stopMesh()
+	meshing.Wait()
+	n.close()
 	return err
 }
 
@@ -179,6 +209,9 @@ func (n *node) shardUp(id shard.ID) func() float64 {
 // ready tells why this node should get no traffic: with no shard at all it can
 // do nothing. With some of them it serves what they keep.
 func (n *node) ready() error {
+	if n.mesh != nil && n.mesh.Displaced() {
+		return errors.New("another node has this one's name")
+	}
 	for _, h := range n.store.Health() {
 		if h.Up {
 			return nil

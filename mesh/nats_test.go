@@ -1,0 +1,122 @@
+package mesh
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+
+	"gori/chat"
+)
+
+const testSecret = "a secret of the tests"
+
+// ports picks free ports of this host.
+func ports(t *testing.T, n int) []string {
+	t.Helper()
+	var addrs []string
+	var open []net.Listener
+	for port := 21000; len(addrs) < n && port < 22000; port++ {
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		if l, err := net.Listen("tcp", addr); err == nil {
+			open = append(open, l)
+			addrs = append(addrs, addr)
+		}
+	}
+	for _, l := range open {
+		l.Close()
+	}
+	if len(addrs) < n {
+		t.Fatal("no free port from 21000 to 21999")
+	}
+	return addrs
+}
+
+// running is a mesh that runs until the test ends or stop is called.
+type running struct {
+	*Mesh
+	ear  *ear
+	stop func()
+}
+
+func run(t *testing.T, m *Mesh, e *ear) running {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := m.Run(ctx, e.deps()); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	stop := func() { cancel(); wg.Wait() }
+	t.Cleanup(stop)
+	return running{m, e, stop}
+}
+
+func open(t *testing.T, cfg Config) *Mesh {
+	t.Helper()
+	cfg.Log = testLog(t)
+	m, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	return m
+}
+
+func embeddedNode(t *testing.T, name string, addrs []string, i int) running {
+	return run(t, open(t, Config{Node: name, Listen: addrs[i], Routes: addrs, Secret: testSecret}), newEar())
+}
+
+func TestTwoEmbeddedNodesTell(t *testing.T) {
+	addrs := ports(t, 2)
+	a, b := embeddedNode(t, "a", addrs, 0), embeddedNode(t, "b", addrs, 1)
+	exchange(t, a, b)
+}
+
+// exchange has the two nodes meet, tell, and part.
+func exchange(t *testing.T, a, b running) {
+	t.Helper()
+	a.ear.until(t, "a meets b", func() bool { return slices.Contains(a.ear.gossip, "+b") })
+	b.ear.until(t, "b meets a", func() bool { return slices.Contains(b.ear.gossip, "+a") })
+
+	a.ear.where = map[string][]chat.UserID{"b": {1, 2, 5}}
+	big := bytes.Repeat([]byte("고리"), 250_000) // 1.5 MB
+	a.ToUsers([]chat.UserID{1, 5, 9}, chat.Tiding{Kind: chat.TidingFrames, Body: []byte("first")})
+	a.ToUsers([]chat.UserID{2}, chat.Tiding{Kind: chat.TidingFrames, Body: big})
+	a.ToUsers([]chat.UserID{9}, chat.Tiding{Kind: chat.TidingFrames, Body: []byte("for nobody there")})
+	a.ToAll(chat.Tiding{Kind: chat.TidingMembers, Body: nil})
+	a.Peers().ToNode("b", []byte("to b"))
+	a.Peers().ToNode("nobody", []byte("lost"))
+	a.Peers().ToAll([]byte("to all"))
+	b.ear.until(t, "all that a says", func() bool { return slices.Contains(b.ear.gossip, "a:to all") })
+	b.ear.mu.Lock()
+	defer b.ear.mu.Unlock()
+	if len(b.ear.tidings) != 3 || string(b.ear.tidings[0].Body) != "first" || !bytes.Equal(b.ear.tidings[1].Body, big) || b.ear.tidings[2].Kind != chat.TidingMembers {
+		t.Fatalf("heard %d tidings", len(b.ear.tidings))
+	}
+	if fmt.Sprint(b.ear.users) != "[[1 5] [2] []]" {
+		t.Fatalf("for %v", b.ear.users)
+	}
+	if i := slices.Index(b.ear.gossip, "+a"); i != 0 || !slices.Equal(b.ear.gossip, []string{"+a", "a:to b", "a:to all"}) {
+		t.Fatalf("gossip %q", b.ear.gossip)
+	}
+	nodes := b.Nodes()
+	if len(nodes) != 2 || nodes[0].Name != "a" || nodes[0].Sessions != 3 || nodes[0].Self || !nodes[1].Self || nodes[0].Run == nodes[1].Run {
+		t.Fatalf("nodes %+v", nodes)
+	}
+}
+
+func TestGoodbye(t *testing.T) {
+	addrs := ports(t, 2)
+	a, b := embeddedNode(t, "a", addrs, 0), embeddedNode(t, "b", addrs, 1)
+	b.ear.until(t, "b meets a", func() bool { return slices.Contains(b.ear.gossip, "+a") })
+	a.ear.until(t, "a meets b", func() bool { return slices.Contains(a.ear.gossip, "+b") })
+	a.stop()
+	b.ear.until(t, "a leaves", func() bool { return slices.Contains(b.ear.gossip, "-a") })
+	again := embeddedNode(t, "a", addrs, 0)
+	b.ear.until(t, "a is back", func() bool { return slices.Equal(b.ear.gossip, []string{"+a", "-a", "+a"}) })
+	again.ear.until(t, "it meets b", func() bool { return slices.Contains(again.ear.gossip, "+b") })
+}

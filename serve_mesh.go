@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+
+	"gori/api"
+	"gori/chat"
+	"gori/mesh"
+	"gori/presence"
+)
+
+// envFaults, set to 1, adds routes to the admin address that break the mesh
+// on purpose, for gori torture.
+const envFaults = "GORI_FAULTS"
+
+// alone tells that no other nodes are configured.
+func (m MeshConfig) alone() bool { return m.Listen == "" && m.URL == "" }
+
+// checkMesh refuses what mesh.Open would refuse, without reading any file.
+func (c Config) checkMesh() error {
+	m := c.Mesh
+	if m.Secret != "" && m.SecretFile != "" {
+		return errors.New("set mesh.secret or mesh.secret_file, not both")
+	}
+	if m.alone() {
+		if len(m.Routes) > 0 {
+			return errors.New("mesh.routes needs mesh.listen: the other nodes must reach this one too")
+		}
+		return nil
+	}
+	mc := c.meshConfig()
+	if m.SecretFile != "" {
+		mc.Secret = strings.Repeat("?", mesh.MinSecret) // read when it is needed
+	}
+	return mc.Check()
+}
+
+func (c Config) meshConfig() mesh.Config {
+	m := c.Mesh
+	return mesh.Config{Node: c.Node.Name, Region: c.Node.Region, Version: versionText(), Listen: m.Listen, Routes: m.Routes,
+		Secret: m.Secret, Cert: m.Cert, Key: m.Key, CA: m.CA, URL: m.URL}
+}
+
+// openMesh joins the other nodes; nil if the node stands alone.
+func openMesh(c Config, logger *slog.Logger) (*mesh.Mesh, error) {
+	if c.Mesh.alone() {
+		return nil, nil
+	}
+	mc := c.meshConfig()
+	mc.Log = logger
+	if c.Mesh.SecretFile != "" {
+		text, err := os.ReadFile(c.Mesh.SecretFile)
+		if err != nil {
+			return nil, fmt.Errorf("mesh.secret_file: %w", err)
+		}
+		mc.Secret = strings.TrimSpace(string(text))
+	}
+	return mesh.Open(mc)
+}
+
+// Sessions a node takes if nothing else is said, and the open files that it
+// keeps for its shards, the proxy and the other nodes.
+const (
+	defaultCapacity = 20_000
+	otherFiles      = 1_000
+)
+
+// capacity is how many sessions the node takes.
+func (c Config) capacity() int {
+	if c.Node.Capacity > 0 {
+		return c.Node.Capacity
+	}
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur > defaultCapacity+otherFiles {
+		return defaultCapacity
+	}
+	return max(100, int(files.Cur)-otherFiles)
+}
+
+// runMesh takes part in the mesh until ctx ends; serving ends when the node
+// begins to drain.
+func (n *node) runMesh(ctx, serving context.Context) error {
+	stop := context.AfterFunc(serving, n.mesh.BeatNow)
+	defer stop()
+	deps := mesh.Deps{State: func() chat.NodeState {
+		draining := serving.Err() != nil
+		return chat.NodeState{Sessions: int(n.hub.Stats().Sessions), Capacity: n.capacity,
+			Ready: !draining && n.ready() == nil, Draining: draining}
+	}}
+	if g, ok := any(n.presence).(presence.Gossip); ok {
+		deps.Gossip = g
+	}
+	if l, ok := any(n.chat).(chat.Listener); ok {
+		deps.Listener = l
+	}
+	return n.mesh.Run(ctx, deps)
+}
+
+// watchMesh shows what the mesh counts.
+func watchMesh(m *mesh.Mesh, metrics *api.Metrics) {
+	for name, g := range map[string]struct {
+		help string
+		read func(mesh.Stats) uint64
+	}{
+		"mesh_sent_total":           {"Messages sent to other nodes.", func(s mesh.Stats) uint64 { return s.Sent }},
+		"mesh_sent_bytes_total":     {"Bytes sent to other nodes.", func(s mesh.Stats) uint64 { return s.SentBytes }},
+		"mesh_received_total":       {"Messages of other nodes.", func(s mesh.Stats) uint64 { return s.Received }},
+		"mesh_received_bytes_total": {"Bytes of other nodes.", func(s mesh.Stats) uint64 { return s.ReceivedBytes }},
+		"mesh_items_total":          {"Tidings and gossip in the messages of other nodes.", func(s mesh.Stats) uint64 { return s.Items }},
+		"mesh_dropped_total":        {"Tidings and gossip dropped because a node's queue was full.", func(s mesh.Stats) uint64 { return s.Dropped }},
+		"mesh_lost_total":           {"Messages that could not be sent.", func(s mesh.Stats) uint64 { return s.Lost }},
+		"mesh_missed_total":         {"Times that messages of another node were found missing.", func(s mesh.Stats) uint64 { return s.Missed }},
+		"mesh_unread_total":         {"Messages that could not be read.", func(s mesh.Stats) uint64 { return s.Unread + s.Unknown }},
+		"mesh_peers":                {"Other nodes that are alive.", func(s mesh.Stats) uint64 { return uint64(s.Peers) }},
+	} {
+		metrics.Gauge(name, g.help, func() float64 { return float64(g.read(m.Stats())) })
+	}
+}
