@@ -126,7 +126,7 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-var testHelper = regexp.MustCompile(`(^|/)(chat|store|client)test(/|$)`)
+var testHelper = regexp.MustCompile(`(^|/)(chat|store|client|notify)test(/|$)`)
 
 // Helpers of tests must not get into the program.
 func TestArrowsOfTestHelpers(t *testing.T) {

@@ -43,6 +43,7 @@ var statusOf = map[chat.Code]int{
 	chat.CodeShardDown:       http.StatusServiceUnavailable,
 	chat.CodeMoving:          http.StatusServiceUnavailable,
 	chat.CodeDraining:        http.StatusServiceUnavailable,
+	chat.CodePushFailed:      http.StatusBadGateway,
 }
 
 // errorBody is the shape of every refused request.

@@ -93,7 +93,14 @@ func TestAnswersHoldOnlyTheFieldsAgreedOn(t *testing.T) {
 	if got != string(want) {
 		t.Errorf("the fields of answers have changed; look at each, then run with -update\n%s", firstDifference(string(want), got))
 	}
+	route := ""
 	for line := range strings.Lines(got) {
+		if !strings.HasPrefix(line, " ") {
+			route = strings.TrimSpace(line)
+		}
+		if showsSecret[route] && line == "  secret\n" {
+			continue
+		}
 		for _, never := range []string{"password", "hash", "secret", "argon2"} {
 			if strings.HasPrefix(line, " ") && strings.Contains(strings.ToLower(line), never) {
 				t.Errorf("the field %s is in an answer", strings.TrimSpace(line))
@@ -101,6 +108,9 @@ func TestAnswersHoldOnlyTheFieldsAgreedOn(t *testing.T) {
 		}
 	}
 }
+
+// showsSecret are the routes that show a secret they have just made, once.
+var showsSecret = map[string]bool{"POST /api/v1/push/devices": true}
 
 func firstDifference(want, got string) string {
 	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")

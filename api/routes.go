@@ -42,6 +42,7 @@ func (s *Server) version1(r chi.Router) {
 		s.accountRoutes(r)
 		s.peopleRoutes(r)
 		s.channelRoutes(r)
+		s.pushRoutes(r)
 		r.Route("/admin", s.adminV1)
 	})
 }
@@ -110,7 +111,11 @@ func (s *Server) adminV1(r chi.Router) {
 // made is an answer with status 201.
 type made struct{ body any }
 
-// handler answers a request: nil is 204, made is 201, anything else 200.
+// accepted is an answer with status 202 and nothing to say.
+type accepted struct{}
+
+// handler answers a request: nil is 204, made is 201, accepted 202, anything
+// else 200.
 type handler func(w http.ResponseWriter, r *http.Request) (any, error)
 
 func (s *Server) do(h handler) http.HandlerFunc {
@@ -123,6 +128,8 @@ func (s *Server) do(h handler) http.HandlerFunc {
 		switch b := body.(type) {
 		case nil:
 			w.WriteHeader(http.StatusNoContent)
+		case accepted:
+			w.WriteHeader(http.StatusAccepted)
 		case made:
 			writeJSON(w, http.StatusCreated, b.body)
 		default:

@@ -25,6 +25,7 @@ type Config struct {
 	Chat     *chat.Service
 	People   *chat.PeopleService
 	Presence Presence // nil: nobody's state is known
+	Pushes   Pushes   // nil: nobody can be pushed to
 	Metrics  *Metrics // nil: a registry of its own
 
 	Node       string   // this node's name, part of the socket's path
@@ -59,6 +60,7 @@ type Limits struct {
 	Requests   Rate // all requests; 600 at once, 200 a second
 	Handshakes Rate // WebSocket handshakes; 200 at once, 20 a second
 	Upload     Rate // pictures; 10 at once, one in 5 s
+	PushTests  Rate // pushes asked for to see one; 5 at once, one in 10 s
 }
 
 func (l *Limits) defaults() {
@@ -69,6 +71,7 @@ func (l *Limits) defaults() {
 		{&l.Requests, Rate{600, 5 * time.Millisecond}},
 		{&l.Handshakes, Rate{200, 50 * time.Millisecond}},
 		{&l.Upload, Rate{10, 5 * time.Second}},
+		{&l.PushTests, Rate{5, 10 * time.Second}},
 	} {
 		if *d.at == (Rate{}) {
 			*d.at = d.def
@@ -88,7 +91,7 @@ type Server struct {
 	public  http.Handler
 	admin   http.Handler
 
-	requestLimit, handshakeLimit, uploadLimit *limiter
+	requestLimit, handshakeLimit, uploadLimit, testLimit *limiter
 
 	// own locks
 	sockets  *sockets
@@ -119,11 +122,15 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Files == nil {
 		cfg.Files = web.FS()
 	}
+	if cfg.Pushes == nil {
+		cfg.Pushes = noPushes{}
+	}
 	cfg.Limits.defaults()
 	s := &Server{cfg: cfg, log: cfg.Logger, now: cfg.Now, metrics: cfg.Metrics, sockets: newSockets()}
 	s.requestLimit = newLimiter(cfg.Limits.Requests, false, cfg.Now)
 	s.handshakeLimit = newLimiter(cfg.Limits.Handshakes, false, cfg.Now)
 	s.uploadLimit = newLimiter(cfg.Limits.Upload, true, cfg.Now)
+	s.testLimit = newLimiter(cfg.Limits.PushTests, true, cfg.Now)
 	var err error
 	if s.origins, err = parseOrigins(cfg.PublicURLs); err != nil {
 		return nil, err

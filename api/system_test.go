@@ -56,7 +56,7 @@ func newSystem(t testing.TB, change func(*Config, *chat.PeopleDeps)) *system {
 	svc.SetAttendance(tracker)
 	deps := chat.PeopleDeps{Accounts: mem, Logins: mem, People: mem, Avatars: mem, Service: svc, Audit: mem, Logger: quiet, Password: cheap}
 	cfg := Config{Chat: svc, Presence: tracker, Node: "n1", Version: "test", PublicURLs: []string{testOrigin},
-		Files: fstest.MapFS{}, Logger: quiet}
+		Pushes: newPushes(t, svc), Files: fstest.MapFS{}, Logger: quiet}
 	if change != nil {
 		change(&cfg, &deps)
 	}

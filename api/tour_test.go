@@ -31,6 +31,7 @@ func tour(sys *system) {
 	tourPeople(sys, ann, bob, cat)
 	group := tourChannels(sys, ann, bob, cat)
 	tourMessages(sys, group, ann, bob)
+	tourPush(sys, ann)
 	tourAdmin(sys, root, cat)
 	sys.must(ann, "POST", "/logout", nil)
 	for _, path := range []string{"/healthz", "/readyz", "/api/openapi.yaml", "/api/frames.schema.json"} {

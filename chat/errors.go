@@ -40,6 +40,7 @@ const (
 	CodeShardDown       Code = "shard_unavailable"    // the shard of this channel or user is down; retry
 	CodeMoving          Code = "moving"               // the partition is being handed over; retry at once
 	CodeDraining        Code = "draining"             // this node is going away; connect elsewhere
+	CodePushFailed      Code = "push_failed"          // a push service or webhook did not take a push
 )
 
 // Error is an error with a code. Every error that leaves a package is an Error

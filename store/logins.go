@@ -40,11 +40,18 @@ func insertLogin(ctx context.Context, tx pgx.Tx, user chat.UserID, id chat.Login
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `DELETE FROM data.logins WHERE partition = $1 AND user_id = $2 AND login_id IN
+	rows, err := tx.Query(ctx, `DELETE FROM data.logins WHERE partition = $1 AND user_id = $2 AND login_id IN
 		(SELECT login_id FROM data.logins WHERE partition = $1 AND user_id = $2 AND login_id <> $3
-			ORDER BY last_used_at DESC, login_id DESC OFFSET $4)`,
+			ORDER BY last_used_at DESC, login_id DESC OFFSET $4) RETURNING login_id`,
 		shard.Of(user), user, id, chat.MaxLoginsPerUser-1)
-	return err
+	if err != nil {
+		return err
+	}
+	ended, err := pgx.CollectRows(rows, pgx.RowTo[chat.LoginID])
+	if err != nil {
+		return err
+	}
+	return endLoginDevices(ctx, tx, user, ended)
 }
 
 // Authenticate finds the login that a token belongs to: one indexed query on
@@ -93,7 +100,10 @@ func (s *Store) RevokeLogins(ctx context.Context, user chat.UserID, ids ...chat.
 	return s.write(ctx, shard.Of(user), func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `DELETE FROM data.logins WHERE partition = $1 AND user_id = $2 AND login_id = ANY($3)`,
 			shard.Of(user), user, int64s(ids))
-		return err
+		if err != nil {
+			return err
+		}
+		return endLoginDevices(ctx, tx, user, ids)
 	})
 }
 
@@ -105,7 +115,11 @@ func endLogins(ctx context.Context, tx pgx.Tx, user chat.UserID, keep chat.Login
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[chat.LoginID])
+	ended, err := pgx.CollectRows(rows, pgx.RowTo[chat.LoginID])
+	if err != nil {
+		return nil, err
+	}
+	return ended, endLoginDevices(ctx, tx, user, ended)
 }
 
 // TouchLogins writes when logins were last used. A time never goes back.
