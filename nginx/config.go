@@ -27,10 +27,10 @@ type Config struct {
 	KeyFile         string
 	User            string // account of the workers; only when the master runs as root
 	Workers         int    // default 1
-	Connections     int    // open connections a worker, both sides counted; default 16384
-	ConnsPerAddress int    // open connections one client address may have; default 256
-	MaxBody         int64  // bytes of a request body; default 5 MiB
-	DrainSeconds    int    // how long an old worker may keep its sockets after a reload; default 60
+	Connections     int    // open connections a worker, both sides counted: two a session; default 45000
+	ConnsPerAddress int    // open connections one client address may have, other than this host's; default 256
+	MaxBody         int64  // bytes of a request body; default 6 MiB
+	DrainSeconds    int    // how long an old worker may keep its sockets after a reload; default 3600
 }
 
 //go:embed nginx.conf.tmpl
@@ -52,11 +52,11 @@ func (c *Config) defaults() {
 		}
 	}
 	set(&c.Workers, 1)
-	set(&c.Connections, 16384)
+	set(&c.Connections, 45000)
 	set(&c.ConnsPerAddress, 256)
-	set(&c.DrainSeconds, 60)
+	set(&c.DrainSeconds, 3600)
 	if c.MaxBody == 0 {
-		c.MaxBody = 5 << 20
+		c.MaxBody = 6 << 20
 	}
 }
 

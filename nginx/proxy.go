@@ -34,7 +34,11 @@ type Options struct {
 	// Owner, if not nil, is the account the process runs as; the prefix is
 	// given to it.
 	Owner *syscall.Credential
-	Log   io.Writer // Nginx's own words; default nowhere
+	// Socket, if not nil, is a socket that listens on Config.Listen already: it
+	// outlives Nginx, so that connections wait while Nginx is started again,
+	// and lets an account without rights serve on a low port.
+	Socket *os.File
+	Log    io.Writer // Nginx's own words; default nowhere
 }
 
 // Proxy is a running Nginx. Its methods may be called from any goroutine.
@@ -94,7 +98,14 @@ func (p *Proxy) run() error {
 		err := p.cmd.Start()
 		started <- err
 		if err == nil {
-			p.err = p.cmd.Wait()
+			var state *os.ProcessState
+			if state, p.err = p.cmd.Process.Wait(); p.err == nil && !state.Success() {
+				p.err = errors.New(state.String())
+			}
+			// Workers outlive a master that was killed, and would keep its
+			// sockets and serve what it was told last.
+			_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+			_ = p.cmd.Wait() // for its words; that the process is gone is known
 			close(p.ended)
 		}
 	}()
@@ -140,7 +151,6 @@ func (p *Proxy) Stop(patience time.Duration) {
 		return
 	case <-time.After(2 * time.Second):
 	}
-	// The group: workers may not outlive their master.
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	<-p.ended
 }
@@ -184,6 +194,12 @@ func (p *Proxy) command(ctx context.Context, conf string, more ...string) *exec.
 	args := append([]string{"-p", p.opts.Config.Prefix, "-e", "stderr", "-c", conf}, more...)
 	cmd := exec.CommandContext(ctx, p.program, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM, Credential: p.opts.Owner}
+	if p.opts.Socket != nil {
+		// How Nginx hands its sockets to a newer Nginx: it takes those whose
+		// address it is configured to listen on.
+		cmd.ExtraFiles = []*os.File{p.opts.Socket}
+		cmd.Env = append(os.Environ(), "NGINX=3;")
+	}
 	return cmd
 }
 
