@@ -30,10 +30,12 @@ type Config struct {
 	Proxies     []string      `mapstructure:"trusted_proxies"`
 	SignUp      string        `mapstructure:"signup"`
 	Name        string        `mapstructure:"name"`
+	Proxy       ProxyConfig   `mapstructure:"proxy"`
 	Limits      LimitsConfig  `mapstructure:"limits"`
 	Store       StoreConfig   `mapstructure:"store"`
 	Mesh        MeshConfig    `mapstructure:"mesh"`
 	Shards      []ShardConfig `mapstructure:"shards"`
+	Push        PushConfig    `mapstructure:"push"`
 	Log         LogConfig     `mapstructure:"log"`
 }
 
@@ -104,9 +106,16 @@ var configDefaults = map[string]any{
 	"public_urls":             []string{},
 	"trusted_proxies":         []string{},
 	"signup":                  "open",
+	"proxy.mode":              "auto",
+	"proxy.cert":              "",
+	"proxy.key":               "",
+	"proxy.conns_per_address": 256,
+	"proxy.max_body":          6 << 20,
 	"limits.group_members":    chat.DefaultMemberLimit,
 	"store.writers_per_shard": 0,
 	"store.conns_per_shard":   0,
+	"push.subject":            "",
+	"push.allow_networks":     []string{},
 	"shards":                  []ShardConfig{},
 	"log.level":               "info",
 	"log.format":              "auto",
@@ -221,6 +230,9 @@ func (c Config) check() error {
 		}
 	}
 	if _, err := c.proxies(); err != nil {
+		return err
+	}
+	if err := c.Push.check(); err != nil {
 		return err
 	}
 	if err := shard.ID(c.Node.Name).Check(); err != nil {

@@ -16,6 +16,7 @@ import (
 	"gori/api"
 	"gori/chat"
 	"gori/mesh"
+	"gori/notify"
 	"gori/presence"
 	"gori/shard"
 	"gori/store"
@@ -81,6 +82,7 @@ type node struct {
 	chat     *chat.Service
 	people   *chat.PeopleService
 	presence *presence.Tracker
+	notify   *notify.Notifier
 	api      *api.Server
 	capacity int // sessions
 }
@@ -143,12 +145,15 @@ func (n *node) connect(cfg Config, l net.Listener, metrics *api.Metrics, logger 
 	if err != nil {
 		return err
 	}
+	if n.notify, err = n.newNotifier(cfg, publicURLs(cfg, l), logger); err != nil {
+		return err
+	}
 	proxies, err := cfg.proxies()
 	if err != nil {
 		return err
 	}
 	n.api, err = api.New(api.Config{Chat: n.chat, People: n.people, Metrics: metrics, Node: cfg.Node.Name, Name: cfg.Name,
-		Version: versionText(), Presence: n.presence, PublicURLs: publicURLs(cfg, l), TrustedProxies: proxies,
+		Version: versionText(), Presence: n.presence, Pushes: n.notify, PublicURLs: publicURLs(cfg, l), TrustedProxies: proxies,
 		Ready: n.ready, Logger: logger})
 	return err
 }
