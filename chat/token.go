@@ -30,20 +30,28 @@ func formatToken(user UserID, secret string) string { return user.String() + "."
 
 // parseToken reads a token. Whatever is not one is CodeUnauthenticated.
 func parseToken(s string) (UserID, [32]byte, error) {
-	bad := Errorf(CodeUnauthenticated, "log in first")
-	if len(s) > maxToken {
-		return 0, [32]byte{}, bad
+	id, hash, ok := parseSecret(s)
+	if !ok {
+		return 0, [32]byte{}, Errorf(CodeUnauthenticated, "log in first")
 	}
-	id, secret, ok := strings.Cut(s, ".")
-	user, err := ParseUserID(id)
+	return UserID(id), hash, nil
+}
+
+// parseSecret reads an id, a dot and a secret.
+func parseSecret(s string) (id int64, hash [32]byte, ok bool) {
+	if len(s) > maxToken {
+		return 0, hash, false
+	}
+	text, secret, ok := strings.Cut(s, ".")
+	id, err := parseID([]byte(text))
 	if !ok || err != nil || len(secret) != tokenChars {
-		return 0, [32]byte{}, bad
+		return 0, hash, false
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(secret)
 	if err != nil || len(b) != tokenSecret {
-		return 0, [32]byte{}, bad
+		return 0, hash, false
 	}
-	return user, sha256.Sum256(b), nil
+	return id, sha256.Sum256(b), true
 }
 
 // avatarColors is the size of the client's palette.

@@ -26,6 +26,7 @@ type User struct {
 	AvatarVersion int64  `json:"avatar_version,omitempty"` // 0: no picture
 	StatusLine    string `json:"status_line,omitempty"`
 	Disabled      bool   `json:"disabled,omitempty"`
+	Bot           bool   `json:"bot,omitempty"` // a program acts by it, not a person
 	LastActiveAt  Millis `json:"last_active_at,omitempty"`
 }
 

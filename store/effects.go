@@ -45,6 +45,7 @@ var debtKinds = map[string]func(payload []byte) (debt, error){
 	muzzleEffect{}.kind():   decodeDebt[muzzleEffect],
 	leftEffect{}.kind():     decodeDebt[leftEffect],
 	readMarkEffect{}.kind(): decodeDebt[readMarkEffect],
+	outEffect{}.kind():      decodeDebt[outEffect],
 }
 
 func decodeDebt[T debt](payload []byte) (debt, error) {

@@ -14,13 +14,13 @@ import (
 
 // userColumns are what scanUser reads, from data.users u and data.user_state t.
 const userColumns = `u.user_id, u.login_name, u.display_name, u.avatar_color, u.avatar_version,
-	u.status_line, u.disabled, t.last_active_at`
+	u.status_line, u.disabled, u.bot_of <> 0, t.last_active_at`
 
 const userTables = `data.users u LEFT JOIN data.user_state t USING (partition, user_id)`
 
 func userFields(u *chat.User, active **time.Time) []any {
 	return []any{&u.ID, &u.LoginName, &u.DisplayName, &u.AvatarColor, &u.AvatarVersion,
-		&u.StatusLine, &u.Disabled, active}
+		&u.StatusLine, &u.Disabled, &u.Bot, active}
 }
 
 func scanUser(row pgx.CollectableRow) (chat.User, error) {
@@ -118,11 +118,12 @@ func (s *Store) EditProfile(ctx context.Context, user chat.UserID, e chat.Profil
 }
 
 // SetDisabled shuts an account out or lets it back in. Shutting out ends all
-// logins, whose ids it returns.
+// logins, whose ids it returns, and what the user's programs may do.
 func (s *Store) SetDisabled(ctx context.Context, user chat.UserID, disabled bool) ([]chat.LoginID, error) {
 	var ended []chat.LoginID
+	var owed []effect
 	err := s.write(ctx, shard.Of(user), func(ctx context.Context, tx pgx.Tx) error {
-		ended = nil
+		ended, owed = nil, nil
 		tag, err := tx.Exec(ctx, `UPDATE data.users SET disabled = $3 WHERE partition = $1 AND user_id = $2`,
 			shard.Of(user), user, disabled)
 		if err != nil {
@@ -131,10 +132,17 @@ func (s *Store) SetDisabled(ctx context.Context, user chat.UserID, disabled bool
 		if tag.RowsAffected() == 0 {
 			return chat.Errorf(chat.CodeNotFound, "there is no such user")
 		}
-		if disabled {
-			ended, err = endLogins(ctx, tx, user, 0)
+		if !disabled {
+			return nil
 		}
-		return err
+		if ended, err = endLogins(ctx, tx, user, 0); err != nil {
+			return err
+		}
+		return s.owe(ctx, tx, shard.Of(user), &owed, outEffect{User: user})
 	})
-	return ended, err
+	if err != nil {
+		return nil, err
+	}
+	s.carryOut(ctx, owed)
+	return ended, nil
 }

@@ -73,9 +73,9 @@ func (s *Store) insertAccount(ctx context.Context, tx pgx.Tx, user chat.UserID, 
 		}
 	}
 	// The first colour follows from the id, so that people differ at once.
-	_, err = tx.Exec(ctx, `INSERT INTO data.users (partition, user_id, login_name, display_name, search_name, password_hash, avatar_color, lang, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		home, user, a.LoginName, a.DisplayName, searchForm(a.DisplayName), a.PasswordHash, int64(user)%12, a.Lang, now)
+	_, err = tx.Exec(ctx, `INSERT INTO data.users (partition, user_id, login_name, display_name, search_name, password_hash, avatar_color, lang, created_at, bot_of)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		home, user, a.LoginName, a.DisplayName, searchForm(a.DisplayName), a.PasswordHash, int64(user)%12, a.Lang, now, a.BotOf)
 	if err != nil {
 		return err
 	}

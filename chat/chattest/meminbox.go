@@ -164,7 +164,10 @@ func (m *Memory) Home(ctx context.Context, user chat.UserID, after chat.Pos, lim
 	if h.Self, err = m.Self(ctx, user); err != nil {
 		return h, err
 	}
-	h.Friends, err = m.Friends(ctx, user)
+	if h.Friends, err = m.Friends(ctx, user); err != nil {
+		return h, err
+	}
+	h.Hiding, err = m.HidingFrom(ctx, user)
 	return h, err
 }
 

@@ -40,6 +40,8 @@ var (
 	_ chat.Avatars   = (*Memory)(nil)
 	_ chat.Contacts  = (*Memory)(nil)
 	_ chat.Auditor   = (*Memory)(nil)
+	_ chat.Bots      = (*Memory)(nil)
+	_ chat.Hooks     = (*Memory)(nil)
 )
 
 type channel struct {
@@ -50,6 +52,7 @@ type channel struct {
 	sent     map[sendKey]sent
 	threads  map[chat.Seq]*thread
 	invites  []*invite
+	hooks    []*hook
 }
 
 type sendKey struct {
@@ -72,6 +75,11 @@ type invite struct {
 	code string
 }
 
+type hook struct {
+	chat.Hook
+	token [32]byte // zero: shut
+}
+
 type signUpInvite struct {
 	expires time.Time
 	used    bool
@@ -85,6 +93,9 @@ type user struct {
 	avatar  []byte
 	pos     chat.Pos
 	inbox   map[chat.ChannelID]*entry
+	botOf   chat.UserID    // whose bot it is
+	hook    chat.ChannelID // whose webhook speaks by it
+	gone    bool           // a bot that has ended
 }
 
 type login struct {

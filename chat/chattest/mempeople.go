@@ -22,16 +22,23 @@ func (m *Memory) SignUp(_ context.Context, a chat.NewAccount) (chat.Self, chat.L
 		}
 		inv.used = true
 	}
+	u, login := m.addUser(a)
+	u.Admin = len(m.users) == 1
+	return u.Self, login, nil
+}
+
+// addUser makes an account whose name is free.
+func (m *Memory) addUser(a chat.NewAccount) (*user, chat.LoginID) {
 	u := &user{hash: a.PasswordHash, logins: map[chat.LoginID]*login{}, friends: map[chat.UserID]*chat.Friend{},
-		inbox: map[chat.ChannelID]*entry{}}
-	u.Self = chat.Self{Admin: len(m.users) == 0, Lang: a.Lang, User: chat.User{ID: chat.UserID(m.newID()),
-		LoginName: a.LoginName, DisplayName: a.DisplayName}}
+		inbox: map[chat.ChannelID]*entry{}, botOf: a.BotOf}
+	u.Self = chat.Self{Lang: a.Lang, User: chat.User{ID: chat.UserID(m.newID()),
+		LoginName: a.LoginName, DisplayName: a.DisplayName, Bot: a.BotOf != 0}}
 	m.users[u.ID] = u
 	m.names[a.LoginName] = u.ID
 	if a.NoLogin {
-		return u.Self, 0, nil
+		return u, 0
 	}
-	return u.Self, m.addLogin(u, a.TokenHash, a.DeviceName), nil
+	return u, m.addLogin(u, a.TokenHash, a.DeviceName)
 }
 
 // Founded implements chat.Founder.
@@ -203,6 +210,9 @@ func (m *Memory) EditProfile(_ context.Context, id chat.UserID, e chat.ProfileEd
 	if e.Lang != nil {
 		u.Lang = *e.Lang
 	}
+	if e.PresenceTo != nil {
+		u.PresenceTo = *e.PresenceTo
+	}
 	return u.Self, nil
 }
 
@@ -231,6 +241,7 @@ func (m *Memory) SetDisabled(_ context.Context, id chat.UserID, disabled bool) (
 	if !disabled {
 		return nil, nil
 	}
+	m.endPrograms(u)
 	return u.dropLogins(0), nil
 }
 
@@ -274,6 +285,18 @@ func (m *Memory) Friends(_ context.Context, id chat.UserID) ([]chat.Friend, erro
 	}
 	slices.SortFunc(out, func(a, b chat.Friend) int { return int(a.User - b.User) })
 	return out, nil
+}
+
+// HidingFrom implements chat.Shy.
+func (m *Memory) HidingFrom(_ context.Context, id chat.UserID) ([]chat.UserID, error) {
+	defer m.lock()()
+	var ids []chat.UserID
+	for other := range m.users {
+		if m.blocked(other, id) {
+			ids = append(ids, other)
+		}
+	}
+	return ids, nil
 }
 
 func (m *Memory) stateOf(id, other chat.UserID) chat.FriendState {

@@ -17,6 +17,10 @@ type System struct {
 	Inboxes   chat.Inboxes
 	Invites   chat.Invites  // nil: not tested
 	Contacts  chat.Contacts // nil: not tested
+	Bots      chat.Bots     // nil: not tested; needs the next three
+	Hooks     chat.Hooks
+	Logins    chat.Logins
+	People    chat.People
 
 	// NewUser makes an account and returns its id; names are unique in a test.
 	NewUser func(t *testing.T, name string) chat.UserID
@@ -30,7 +34,8 @@ type System struct {
 
 // System returns the ports of m for the suite.
 func (m *Memory) System() System {
-	return System{Log: m, Directory: m, Roster: m, Inboxes: m, Invites: m, Contacts: m, NewUser: m.NewUser}
+	return System{Log: m, Directory: m, Roster: m, Inboxes: m, Invites: m, Contacts: m,
+		Bots: m, Hooks: m, Logins: m, People: m, NewUser: m.NewUser}
 }
 
 // NewUser makes an account without a password.
@@ -82,6 +87,10 @@ func Suite(t *testing.T, open func(t *testing.T) System) {
 		{"removal empties the inbox entry", removalInbox},
 		{"random histories agree with a recount", recount},
 		{"blocked people cannot write", blocks},
+		{"bots", bots},
+		{"bots are bounded", botsBounded},
+		{"programs end with their owner", botsOfDisabled},
+		{"incoming webhooks", hooks},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
