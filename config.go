@@ -30,7 +30,6 @@ type Config struct {
 	Proxies     []string      `mapstructure:"trusted_proxies"`
 	SignUp      string        `mapstructure:"signup"`
 	Name        string        `mapstructure:"name"`
-	Proxy       ProxyConfig   `mapstructure:"proxy"`
 	Limits      LimitsConfig  `mapstructure:"limits"`
 	Store       StoreConfig   `mapstructure:"store"`
 	Mesh        MeshConfig    `mapstructure:"mesh"`
@@ -106,11 +105,6 @@ var configDefaults = map[string]any{
 	"public_urls":             []string{},
 	"trusted_proxies":         []string{},
 	"signup":                  "open",
-	"proxy.mode":              "auto",
-	"proxy.cert":              "",
-	"proxy.key":               "",
-	"proxy.conns_per_address": 256,
-	"proxy.max_body":          6 << 20,
 	"limits.group_members":    chat.DefaultMemberLimit,
 	"store.writers_per_shard": 0,
 	"store.conns_per_shard":   0,
