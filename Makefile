@@ -15,7 +15,7 @@ URL    ?= http://localhost:$(PORT)
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unreleased)
 GO      := go
-WEBSRC  := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/package-lock.json web/vite.config.ts
+WEBSRC  := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/package-lock.json $(wildcard web/vite*.config.ts)
 
 .PHONY: run build web test unit check e2e bench soak setup clean help
 

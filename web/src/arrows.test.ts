@@ -14,6 +14,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   sync: ["model", "net", "db", "state"],
   i18n: ["model"],
   ui: ["model", "state", "sync", "i18n", "styles"],
+  worker: ["model", "db", "i18n"],
   dev: ["model", "state", "sync"],
 };
 
@@ -51,7 +52,7 @@ it("views call commands and nothing else of sync, and never write the state", ()
 
 it("the browser's doors are opened in few places", () => {
   const wrong = sources.filter(({ name, text }) =>
-    !name.startsWith("net/") && name !== "main.tsx" && /\bnew WebSocket\b|(?:await|return|=|window\.|globalThis\.)\s*fetch\(/.test(text)).map((s) => s.name);
+    !name.startsWith("net/") && name !== "main.tsx" && name !== "worker/worker.ts" && /\bnew WebSocket\b|(?:await|return|=|window\.|globalThis\.)\s*fetch\(/.test(text)).map((s) => s.name);
   expect(wrong).toEqual([]);
 });
 

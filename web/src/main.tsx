@@ -1,13 +1,16 @@
 // Builds the parts and renders the app; the only place that knows all of them.
 import { render } from "preact";
+import { pathTo } from "./model/push";
 import { realClock } from "./net/clock";
 import { deviceName, watchPage } from "./net/page";
+import { browserPush } from "./net/push";
 import { browserDial } from "./net/wire";
 import { App as Sync } from "./sync/app";
 import { openBus } from "./sync/bus";
 import { installCommands } from "./sync/commands";
 import { electByLock } from "./sync/leader";
 import { App } from "./ui/App";
+import { goToMessage } from "./ui/shell/route";
 
 const ACCOUNT = "gori.account";
 
@@ -40,11 +43,14 @@ async function start(root: HTMLElement): Promise<void> {
   const page = watchPage(realClock.now);
   const sync = new Sync({
     clock: realClock, page, fetcher: fetch.bind(globalThis), dial: browserDial, openBus, elect: electByLock, memory,
-    deviceName: deviceName(navigator.userAgent), reload: () => location.reload(),
+    deviceName: deviceName(navigator.userAgent), push: browserPush, reload: () => location.reload(),
   });
   installCommands(sync.commands());
   page.hook({
     visibility: () => sync.visibilityChanged(), online: () => sync.online(), offline: () => sync.offline(), closing: () => sync.closing(),
+  });
+  browserPush.heard((m) => {
+    if (m.t === "open") goToMessage(pathTo(m));
   });
   addEventListener("storage", (e) => {
     if (e.key === ACCOUNT) void sync.accountChanged(e.newValue);

@@ -37,8 +37,8 @@ export function commit(keeper: Keeper, self: UserID, p: Patch): Promise<Effect> 
 }
 
 function passing(p: Patch): Partial<Effect> {
-  const { me, login, limits, people, friends, unfriended, allFriends, members, drafts, presence, typing, forget } = p;
-  const all = { me, login, limits, people, friends, unfriended, allFriends, members, drafts, presence, typing, forget };
+  const { me, login, limits, people, friends, unfriended, allFriends, members, drafts, presence, allPresence, typing, forget } = p;
+  const all = { me, login, limits, people, friends, unfriended, allFriends, members, drafts, presence, allPresence, typing, forget };
   return Object.fromEntries(Object.entries(all).filter(([, v]) => v !== undefined)) as Partial<Effect>;
 }
 

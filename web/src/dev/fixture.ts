@@ -12,15 +12,16 @@ import { writeMe } from "../state/me";
 import { writePeople } from "../state/people";
 import { IDLE, writeTimeline } from "../state/timeline";
 import { installCommands, type Commands } from "../sync/commands";
+import { settingsCommands } from "./settings";
 
 const now = Date.now();
 const min = 60_000;
 const names: readonly [string, string, string][] = [
   ["1", "demo-1", "데모 하나"], ["2", "demo-2", "데모 둘"], ["3", "demo-3", "데모 셋"], ["4", "demo-4", "Demo Four"],
-  ["5", "demo-5", "데모 다섯"], ["6", "데모-여섯", "데모 여섯"], ["7", "demo-7", "Demo Seven"],
+  ["5", "demo-5", "데모 다섯"], ["6", "데모-여섯", "데모 여섯"], ["7", "demo-7", "Demo Seven"], ["8", "build-bot", "빌드 알림"],
 ];
 const users: readonly User[] = names.map(([id, login_name, display_name], i) => ({
-  id: asUserID(id), login_name, display_name, avatar_color: (i * 5) % 12, status_line: i === 2 ? "회의 중" : "",
+  id: asUserID(id), login_name, display_name, avatar_color: (i * 5) % 12, status_line: i === 2 ? "회의 중" : "", ...(i === 7 ? { bot: true } : {}),
 }));
 const ME = asUserID("1");
 const G = asChannelID("100");
@@ -58,7 +59,8 @@ talk.push(
   message(G, 129, "5", "", 8, { deleted: true, change: 4 }),
   message(G, 130, "4", Array.from({ length: 60 }, (_, i) => `${i + 1}. shard-${i % 4} ok, 0 lost, 0 doubled`).join("\n"), 7),
   message(G, 131, "3", "@데모 하나 확인해 주실 수 있나요?", 4, { mentions: [ME] }),
-  message(G, 132, "3", "`gori up` 하면 바로 떠요. **정말** 빨라졌어요.", 3),
+  message(G, 132, "8", "빌드 1204가 끝났어요. 테스트 1,480개 통과.", 4),
+  message(G, 133, "3", "`gori up` 하면 바로 떠요. **정말** 빨라졌어요.", 3),
 );
 const direct: Message[] = [
   message(D, 1, "3", "안녕하세요!", 90), message(D, 2, "1", "안녕하세요 서연 님", 88), message(D, 3, "3", "점심 같이 드실래요?", 2),
@@ -69,7 +71,7 @@ const entry = (channel: ChannelID, more: Partial<InboxEntry>): InboxEntry => ({
   mentions: 0, level: 0, pinned: false, ...more,
 });
 const entries: readonly InboxEntry[] = [
-  entry(G, { name: "제품 팀", last_seq: 132, last_n: 132, last_at: now - 3 * min, last_sender: asUserID("3"), preview: "`gori up` 하면 바로 떠요. **정말** 빨라졌어요.", read_seq: 130, read_n: 130, mentions: 1, pinned: true, threads: [{ root: 123, unread: 1, mentions: 0 }] }),
+  entry(G, { name: "제품 팀", last_seq: 133, last_n: 133, last_at: now - 3 * min, last_sender: asUserID("3"), preview: "`gori up` 하면 바로 떠요. **정말** 빨라졌어요.", read_seq: 130, read_n: 130, mentions: 1, pinned: true, threads: [{ root: 123, unread: 1, mentions: 0 }] }),
   entry(D, { kind: KIND_DIRECT, peer: asUserID("3"), last_seq: 3, last_n: 3, last_at: now - 2 * min, last_sender: asUserID("3"), preview: "점심 같이 드실래요?", read_seq: 2, read_n: 2 }),
   entry(asChannelID("102"), { kind: KIND_DIRECT, peer: asUserID("4"), last_at: now - 300 * min, last_sender: ME, preview: "See you tomorrow!" }),
   entry(asChannelID("103"), { name: "Weekend hikers 주말 등산", last_n: 120, read_n: 3, last_at: now - 1500 * min, last_sender: asUserID("7"), preview: "Photos from Bukhansan are up", level: 2 }),
@@ -78,7 +80,7 @@ const entries: readonly InboxEntry[] = [
 const members: readonly Member[] = [
   { user: ME, role: 2, joined_at: now, read_seq: 130 }, { user: asUserID("2"), role: 3, joined_at: now, read_seq: 132 },
   { user: asUserID("3"), role: 1, joined_at: now, read_seq: 132 }, { user: asUserID("4"), role: 1, joined_at: now, read_seq: 131 },
-  { user: asUserID("5"), role: 1, joined_at: now, read_seq: 124 },
+  { user: asUserID("5"), role: 1, joined_at: now, read_seq: 124 }, { user: asUserID("8"), role: 1, joined_at: now, read_seq: 133 },
 ];
 
 const self: Self = { ...(users[0] as User), admin: true, lang: "" };
@@ -176,6 +178,7 @@ const commands: Commands = {
   befriend: async (user) => ({ user, state: "sent", since: now }), unfriend: async () => {}, block: async () => {}, unblock: async () => {},
   createSignupInvite: async () => ({ code: "x7Qp2kLm", expires_at: now + 7 * 864e5 }),
   reconnect: () => {},
+  ...settingsCommands(),
 };
 
 /** Fills the state; the search string of the page picks a variant. */
@@ -200,7 +203,7 @@ export function installFixture(search: string): void {
     writePeople.typingList.value = [{ channel: G, thread: 0, user: asUserID("4"), until: now + 1e7 }];
     writeChannels.entryMap.value = new Map(entries.map((e) => [e.channel, e]));
     writeChannels.memberMap.value = new Map([[G, members]]);
-    writeChannels.details.value = new Map([[G, { id: G, kind: KIND_GROUP, name: "제품 팀", created_at: now, last_seq: 132, last_n: 132, last_change: 4, member_count: 5, member_limit: 100, member_version: 2, role: 2 as const }]]);
+    writeChannels.details.value = new Map([[G, { id: G, kind: KIND_GROUP, name: "제품 팀", created_at: now, last_seq: 133, last_n: 133, last_change: 4, member_count: 5, member_limit: 100, member_version: 2, role: 2 as const }]]);
     if (has("offline")) {
       const row = (body: string): OutboxRow => ({ client_msg_id: uuid(), channel: G, body, order: ++mid, made_at: now, state: "pending" });
       const list = [row("지하철이라 조금 늦게 갈 것 같아요"), row("먼저 시작해 주세요")];

@@ -1,3 +1,5 @@
+import { enSettings } from "./en-settings";
+
 /**
  * The English words. Every key is here first: the Korean catalogue must have
  * the same keys with the same arguments, which the compiler checks.
@@ -221,7 +223,6 @@ export const en = {
   renameGroup: "Rename",
   inviteLinks: "Invite links",
   inviteNew: "New invite link",
-  inviteOnce: "Copy it now: it is shown only once.",
   inviteNone: "No active links",
   inviteUses: (n: number) => `used ${many(n, "time", "times")}`,
   inviteExpires: (when: string) => `until ${when}`,
@@ -343,6 +344,8 @@ export const en = {
   keyUnread: "Next unread conversation",
   keyReply: "Reply to the message",
   keyReact: "React to the message",
+
+  ...enSettings,
 } as const;
 
 /** What a catalogue must offer: the same keys, the same arguments. */

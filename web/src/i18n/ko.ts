@@ -1,5 +1,6 @@
 import type { Catalogue } from "./en";
 import { withJosa } from "./josa";
+import { koSettings } from "./ko-settings";
 
 /** 한국어: 해요체로 짧게, 조사는 앞말에 맞춰서. */
 const num = (n: number): string => n.toLocaleString("ko");
@@ -209,7 +210,6 @@ export const ko: Catalogue = {
   renameGroup: "이름 바꾸기",
   inviteLinks: "초대 링크",
   inviteNew: "새 초대 링크",
-  inviteOnce: "한 번만 보여 드려요. 지금 복사해 두세요.",
   inviteNone: "쓰고 있는 링크가 없어요",
   inviteUses: (n) => `${num(n)}번 사용`,
   inviteExpires: (when) => `${when}까지`,
@@ -326,4 +326,6 @@ export const ko: Catalogue = {
   keyUnread: "안 읽은 다음 대화",
   keyReply: "메시지에 답장",
   keyReact: "메시지에 반응하기",
+
+  ...koSettings,
 };

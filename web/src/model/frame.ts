@@ -2,8 +2,8 @@
 // a newer server may say more. A frame that lacks what it must have is an error.
 import { array, boolean, idText, nullable, number, object, oneOf, opt, text, type Check } from "./check";
 import type {
-  Channel, ChannelID, ClientMsgID, Friend, InboxEntry, InboxPage, Invite, InvitePreview, Limits, Login, LoginID, Member,
-  Message, Millis, Page, Pos, PresenceState, Self, Seq, ServerConfig, User, UserID,
+  Channel, ChannelID, ClientMsgID, Friend, Hook, InboxEntry, InboxPage, Invite, InvitePreview, Limits, Login, LoginID, Member,
+  Message, Millis, Page, Pos, PresenceState, PushDevice, PushInfo, PushSettings, Self, Seq, ServerConfig, User, UserID,
 } from "./types";
 
 export interface Resumed {
@@ -55,10 +55,10 @@ const system = object({ event: text, actor: idText, users: opt(array(idText)), t
 
 const user = {
   id: idText, login_name: text, display_name: text, avatar_color: number, avatar_version: opt(number),
-  status_line: opt(text), disabled: opt(boolean), last_active_at: opt(number),
+  status_line: opt(text), disabled: opt(boolean), bot: opt(boolean), last_active_at: opt(number),
 };
 const checkUser = object(user);
-const checkSelf = object({ ...user, admin: boolean, lang: text });
+const checkSelf = object({ ...user, admin: boolean, lang: text, presence_to: opt(oneOf("everyone", "friends", "nobody")) });
 const checkMessage = object({
   channel: idText, seq: number, n: number, thread_n: opt(number), sender: text, client_msg_id: text, kind: opt(number), body: text,
   at: number, orig_at: opt(number), reply_to: opt(number), thread: opt(number), mentions: opt(array(idText)), mention_all: opt(boolean),
@@ -84,6 +84,9 @@ const checkInvite = object({
   id: idText, channel: idText, code: opt(text), created_by: idText, created_at: number, expires_at: opt(number), max_uses: opt(number), uses: number,
 });
 const checkPage = object({ messages: array(checkMessage), more_before: boolean, more_after: boolean, last_seq: number, last_change: number });
+const checkPushSettings = object({ hide_body: boolean, quiet_from: number, quiet_to: number, zone: text });
+const checkPushDevice = object({ id: idText, kind: oneOf("webpush", "webhook"), name: text, created_at: opt(number), last_ok_at: opt(number) });
+const checkHook = object({ id: idText, name: text, created_at: opt(number), url: opt(text) });
 const checkInboxPage = object({ pos: number, entries: array(checkEntry), more: boolean, people: opt(array(checkUser)) });
 
 const frames: Readonly<Record<ServerFrame["op"], Check>> = {
@@ -135,6 +138,15 @@ export const read = {
   preview: typed<InvitePreview>(object({ channel: idText, name: text, member_count: number })),
   entered: typed<{ me: Self; login: LoginID | Login }>(object({ me: checkSelf })),
   discover: typed<{ node: string; ws: string }>(object({ node: text, ws: text })),
+  push: typed<PushInfo>(object({ vapid_key: text, settings: checkPushSettings, devices: array(checkPushDevice) })),
+  pushSettings: typed<PushSettings>(checkPushSettings),
+  pushDevice: typed<PushDevice>(checkPushDevice),
+  bot: typed<{ user: User; token: string }>(object({ user: checkUser, token: text })),
+  bots: typed<{ bots: readonly User[] }>(object({ bots: array(checkUser) })),
+  token: typed<{ token: string }>(object({ token: text })),
+  secret: typed<{ secret: string }>(object({ secret: text })),
+  hook: typed<Hook>(checkHook),
+  hooks: typed<{ hooks: readonly Hook[] }>(object({ hooks: array(checkHook) })),
   avatar: typed<{ avatar_version: number }>(object({ avatar_version: number })),
   code: typed<{ code: string; expires_at: Millis }>(object({ code: text, expires_at: number })),
   config: typed<ServerConfig>(

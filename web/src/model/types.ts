@@ -9,6 +9,8 @@ export type UserID = Branded<string, "user">;
 export type ChannelID = Branded<string, "channel">;
 export type LoginID = Branded<string, "login">;
 export type InviteID = Branded<string, "invite">;
+export type PushDeviceID = Branded<string, "push device">;
+export type HookID = Branded<string, "hook">;
 /** A UUIDv7 made by the sending device. */
 export type ClientMsgID = Branded<string, "client_msg_id">;
 /** Position of a message in its channel: 1, 2, 3 … */
@@ -24,6 +26,8 @@ export const asUserID = (s: string): UserID => s as UserID;
 export const asChannelID = (s: string): ChannelID => s as ChannelID;
 export const asLoginID = (s: string): LoginID => s as LoginID;
 export const asInviteID = (s: string): InviteID => s as InviteID;
+export const asPushDeviceID = (s: string): PushDeviceID => s as PushDeviceID;
+export const asHookID = (s: string): HookID => s as HookID;
 export const asClientMsgID = (s: string): ClientMsgID => s as ClientMsgID;
 
 export const KIND_DIRECT = 1;
@@ -148,12 +152,18 @@ export interface User {
   readonly avatar_version?: number;
   readonly status_line?: string;
   readonly disabled?: boolean;
+  /** A program's account. */
+  readonly bot?: boolean;
   readonly last_active_at?: Millis;
 }
+
+/** Who may see whether one is there. */
+export type PresenceTo = "everyone" | "friends" | "nobody";
 
 export interface Self extends User {
   readonly admin: boolean;
   readonly lang: string;
+  readonly presence_to?: PresenceTo;
 }
 
 export interface Login {
@@ -228,6 +238,37 @@ export interface ServerConfig {
   readonly name: string;
   readonly version: string;
   readonly limits?: Limits;
+}
+
+/** How pushes reach a user, on all devices. Minutes of the day, -1: none; the zone is an IANA name. */
+export interface PushSettings {
+  readonly hide_body: boolean;
+  readonly quiet_from: number;
+  readonly quiet_to: number;
+  readonly zone: string;
+}
+
+export interface PushDevice {
+  readonly id: PushDeviceID;
+  readonly kind: "webpush" | "webhook";
+  readonly name: string;
+  readonly created_at?: Millis;
+  readonly last_ok_at?: Millis;
+}
+
+export interface PushInfo {
+  readonly vapid_key: string;
+  readonly settings: PushSettings;
+  readonly devices: readonly PushDevice[];
+}
+
+/** An address by which a program writes into a channel. */
+export interface Hook {
+  readonly id: HookID;
+  readonly name: string;
+  readonly created_at?: Millis;
+  /** Only in the answer that made it. */
+  readonly url?: string;
 }
 
 /** Why something was refused, as the server's error table names it; `offline` and `timeout` are ours. */

@@ -1,7 +1,7 @@
 // Each call of the HTTP part as a function.
 import { read } from "../model/frame";
 import type {
-  ChannelID, ClientMsgID, InviteID, Level, LoginID, Millis, Role, Seq, UserID,
+  ChannelID, ClientMsgID, HookID, InviteID, Level, LoginID, Millis, PushDeviceID, PushSettings, Role, Seq, UserID,
 } from "../model/types";
 import { nothing, type Http } from "./http";
 
@@ -59,6 +59,24 @@ export function makeApi(http: Http) {
     revokeInvite: (id: ChannelID, invite: InviteID) => http(`${ch(id)}/invites/${invite}`, nothing, { method: "DELETE" }),
     previewInvite: (code: string) => http(`/invites/${enc(code)}`, read.preview),
     joinInvite: (code: string) => http(`/invites/${enc(code)}`, read.channel, { method: "POST", body: {} }),
+
+    push: () => http("/push", read.push),
+    setPush: (settings: PushSettings) => http("/push/settings", read.pushSettings, { method: "PUT", body: settings }),
+    addPushDevice: (body: { kind: "webpush"; endpoint: string; p256dh: string; auth: string; name: string }) =>
+      http("/push/devices", read.pushDevice, { method: "POST", body }),
+    dropPushDevice: (id: PushDeviceID) => http(`/push/devices/${id}`, nothing, { method: "DELETE" }),
+    testPushDevice: (id: PushDeviceID) => http(`/push/devices/${id}/test`, nothing, { method: "POST", body: {} }),
+
+    bots: () => http("/bots", read.bots),
+    createBot: (body: { login_name: string; display_name: string }) => http("/bots", read.bot, { method: "POST", body }),
+    renameBot: (id: UserID, display_name: string) => http(`/bots/${id}`, read.user, { method: "PATCH", body: { display_name } }),
+    deleteBot: (id: UserID) => http(`/bots/${id}`, nothing, { method: "DELETE" }),
+    renewBotToken: (id: UserID) => http(`/bots/${id}/token`, read.token, { method: "POST", body: {} }),
+    setBotWebhook: (id: UserID, url: string) => http(`/bots/${id}/webhook`, read.secret, { method: "PUT", body: { url } }),
+    dropBotWebhook: (id: UserID) => http(`/bots/${id}/webhook`, nothing, { method: "DELETE" }),
+    hooks: (id: ChannelID) => http(`${ch(id)}/hooks`, read.hooks),
+    createHook: (id: ChannelID, name: string) => http(`${ch(id)}/hooks`, read.hook, { method: "POST", body: { name } }),
+    deleteHook: (id: ChannelID, hook: HookID) => http(`${ch(id)}/hooks/${hook}`, nothing, { method: "DELETE" }),
 
     messages: (id: ChannelID, query: PageQuery, signal?: AbortSignal) =>
       http(`${ch(id)}/messages`, read.page, { query: { ...query }, ...(signal ? { signal } : {}) }),

@@ -30,7 +30,7 @@ export function makeHttp(fetcher: typeof fetch, onUnauthenticated: () => void): 
         throw new Refused({ code: "bad_answer", message: String(err), retry: false });
       }
     }
-    const problem = problemFrom(answer.status, body);
+    const problem = problemFrom(answer, body);
     if (problem.code === "unauthenticated") onUnauthenticated();
     throw new Refused(problem);
   };
@@ -60,12 +60,20 @@ async function call(fetcher: typeof fetch, path: string, r: Request): Promise<Re
   }
 }
 
-function problemFrom(status: number, body: unknown): Problem {
+function problemFrom({ status, headers }: Response, body: unknown): Problem {
+  const pause = pauseOf(headers.get("Retry-After"));
   const e = (body as { error?: Partial<Problem> } | null)?.error;
   if (e && typeof e.code === "string") {
     const p: Problem = { code: e.code, message: typeof e.message === "string" ? e.message : "", retry: e.retry === true };
-    return typeof e.after_ms === "number" ? { ...p, after_ms: e.after_ms } : p;
+    return typeof e.after_ms === "number" ? { ...p, after_ms: e.after_ms } : { ...p, ...pause };
   }
   // No JSON of ours: a proxy answered, so the node is away.
-  return { code: status >= 500 ? "overloaded" : "bad_answer", message: `status ${status}`, retry: status >= 500 };
+  const busy = status >= 500 || status === 429;
+  return { code: busy ? "overloaded" : "bad_answer", message: `status ${status}`, retry: busy, ...pause };
+}
+
+/** Retry-After in seconds; its other form, a date, is not used between these parties. */
+function pauseOf(header: string | null): { after_ms?: number } {
+  const seconds = header !== null && /^[0-9]{1,5}$/.test(header) ? Number(header) : 0;
+  return seconds > 0 ? { after_ms: seconds * 1000 } : {};
 }

@@ -9,7 +9,7 @@ function setUp() {
   const wires: { path: string; events: WireEvents; sent: Record<string, unknown>[]; closed: boolean }[] = [];
   const states: Status[] = [];
   const ended: string[] = [];
-  const world = { online: true, active: true, discover: async (): Promise<{ ws: string }> => ({ ws: "/n/n1/ws" }), discovers: 0 };
+  const world = { pos: 7, online: true, active: true, discover: async (): Promise<{ ws: string }> => ({ ws: "/n/n1/ws" }), discovers: 0 };
   const socket = new Socket({
     clock,
     dial: (path, events) => {
@@ -24,7 +24,7 @@ function setUp() {
     online: () => world.online,
     events: {
       status: (s) => void states.push(s),
-      resume: async () => ({ op: "resume", v: 1, pos: 7 }),
+      pos: async () => world.pos,
       frame: (f) => f.op === "pong" && socket.caughtUp(17),
       ended: (why) => void ended.push(why),
       active: () => world.active,
@@ -44,7 +44,7 @@ describe("the connection", () => {
     const t = setUp();
     t.socket.start();
     await t.live();
-    expect(t.wires[0]!.path).toBe("/n/n1/ws");
+    expect(t.wires[0]!.path).toBe("/n/n1/ws?resume=1");
     expect(t.wires[0]!.sent).toEqual([{ op: "resume", v: 1, pos: 7 }]);
     expect(t.states.map((s) => s.phase)).toEqual(["connecting", "catching-up", "live"]);
     await t.clock.pass(17_000);
@@ -75,6 +75,37 @@ describe("the connection", () => {
     expect(t.state()).toMatchObject({ phase: "waiting", reason });
     await t.clock.pass(500);
     expect(t.wires.length).toBe(2);
+  });
+
+  it("a node that drains again before it let us in is not hurried back to", async () => {
+    const t = setUp();
+    t.socket.start();
+    let longest = 0;
+    for (let i = 0; i < 12; i++) {
+      while (t.wires.length <= i) await t.clock.pass(100);
+      t.wires[i]!.events.close(4002);
+      longest = Math.max(longest, t.state().retryAt! - t.clock.now());
+    }
+    expect(longest).toBeGreaterThan(2_000);
+  });
+
+  it("a device without a position starts anew, and says so in the address", async () => {
+    const t = setUp();
+    t.world.pos = 0;
+    t.socket.start();
+    await t.live();
+    expect(t.wires[0]!.path).toBe("/n/n1/ws");
+    expect(t.wires[0]!.sent).toEqual([{ op: "resume", v: 1, pos: 0 }]);
+  });
+
+  it("waits at least as long as the server asks, and a random part on top", async () => {
+    const t = setUp();
+    t.world.discover = () => Promise.reject(new Refused({ code: "overloaded", message: "", retry: true, after_ms: 5_000 }));
+    t.socket.start();
+    await t.clock.pass(0);
+    expect(t.state()).toMatchObject({ phase: "waiting", reason: "overload" });
+    expect(t.state().retryAt! - t.clock.now()).toBeGreaterThan(5_000);
+    expect(t.state().retryAt! - t.clock.now()).toBeLessThanOrEqual(5_500);
   });
 
   it.each([[4101, "revoked"], [4102, "disabled"]])("code %i ends the login (%s)", async (code, why) => {

@@ -1,7 +1,8 @@
-// The connection: discover → open → resume → live, and back again. It knows frames only through model/frame, and decides
+// The connection: discover → open → resume → live, and back again, each time on the node that discovery names. It knows frames only through model/frame, and decides
 // by the close code whether to come back.
 import { parseFrame, type ClientFrame, type ServerFrame } from "../model/frame";
 import { problemOf } from "../model/problem";
+import type { Pos } from "../model/types";
 import { Backoff } from "./backoff";
 import type { Clock } from "./clock";
 
@@ -28,8 +29,8 @@ export interface Status {
 
 export interface SocketEvents {
   status(s: Status): void;
-  /** The first frame to send. */
-  resume(): Promise<ClientFrame>;
+  /** The position to resume from; 0 starts anew. */
+  pos(): Promise<Pos>;
   frame(f: ServerFrame): void;
   /** The login is no more: revoked, or the account is disabled. */
   ended(why: "revoked" | "disabled"): void;
@@ -48,6 +49,8 @@ export interface SocketParts {
 /** Silence after which the connection is taken for dead, though nobody closed it. */
 const SILENT_MS = 45_000;
 const OPEN_MS = 10_000;
+/** Over this long those spread who were told to come back at once. */
+const SOON_MS = 500;
 
 /** What a close code means; everything not named is a lost connection. */
 function verdict(code: number): { again: "soon" | "later" | "no"; reason: Reason } {
@@ -74,6 +77,8 @@ export class Socket {
   private cancelSilence: () => void = () => {};
   private heartbeatMs = 17_000;
   private wasActive = false;
+  /** Whether the present connection has been live: one that never was is not hurried back to. */
+  private hasLived = false;
 
   constructor(p: SocketParts) {
     this.p = p;
@@ -120,6 +125,7 @@ export class Socket {
     if (this.phase !== "catching-up") return;
     this.heartbeatMs = heartbeatSeconds * 1000;
     this.backoff.reset();
+    this.hasLived = true;
     this.set({ phase: "live" });
     this.scheduleBeat(Math.round(this.p.clock.random() * this.heartbeatMs));
   }
@@ -136,6 +142,7 @@ export class Socket {
 
   private connect(): void {
     const mine = ++this.generation;
+    this.hasLived = false;
     this.set({ phase: "connecting" });
     this.armSilence(OPEN_MS);
     void this.dial(mine);
@@ -143,8 +150,9 @@ export class Socket {
 
   private async dial(mine: number): Promise<void> {
     let path: string;
+    let pos: Pos;
     try {
-      path = (await this.p.discover()).ws;
+      [{ ws: path }, pos] = await Promise.all([this.p.discover(), this.p.events.pos()]);
     } catch (err) {
       if (mine !== this.generation) return;
       const problem = problemOf(err);
@@ -158,8 +166,8 @@ export class Socket {
       return;
     }
     if (mine !== this.generation) return;
-    this.wire = this.p.dial(path, {
-      open: () => void this.opened(mine),
+    this.wire = this.p.dial(pos > 0 ? `${path}?resume=1` : path, {
+      open: () => this.opened(mine, pos),
       message: (data) => this.received(mine, data),
       close: (code) => {
         if (mine === this.generation) this.closed(code);
@@ -167,10 +175,9 @@ export class Socket {
     });
   }
 
-  private async opened(mine: number): Promise<void> {
-    const first = await this.p.events.resume();
+  private opened(mine: number, pos: Pos): void {
     if (mine !== this.generation || !this.wire) return;
-    this.wire.send(JSON.stringify(first));
+    this.wire.send(JSON.stringify({ op: "resume", v: 1, pos } satisfies ClientFrame));
     this.set({ phase: "catching-up" });
     this.armSilence(OPEN_MS * 2);
   }
@@ -202,11 +209,11 @@ export class Socket {
     } else this.wait(v.again, v.reason);
   }
 
-  /** `atLeast`: what the server asked for, ms. */
+  /** `atLeast`: what the server asked for, ms. The jitter comes on top, else all would come back in the same moment. */
   private wait(when: "soon" | "later", reason: Reason, atLeast = 0): void {
     this.drop(1000);
-    const jitter = when === "soon" ? Math.round(this.p.clock.random() * 500) : this.backoff.next();
-    const ms = Math.max(atLeast, jitter);
+    const soon = when === "soon" && this.hasLived;
+    const ms = atLeast + (soon ? Math.round(this.p.clock.random() * SOON_MS) : this.backoff.next());
     const why = this.p.online() ? reason : "offline";
     this.set({ phase: "waiting", retryAt: this.p.clock.now() + ms, reason: why });
     this.cancelRetry();

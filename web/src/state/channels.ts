@@ -1,7 +1,7 @@
 // The channels of the user, their unread numbers and what is known about each.
 import { computed, signal } from "@preact/signals";
-import { mentionsOf, overlayRead, sortEntries, threadsOf, unreadOf, type LocalRead } from "../model/unread";
-import { LEVEL_NONE, type Channel, type ChannelID, type InboxEntry, type Member } from "../model/types";
+import { overlayRead, sortEntries, type LocalRead } from "../model/unread";
+import { type Channel, type ChannelID, type InboxEntry, type Member } from "../model/types";
 
 const entryMap = signal<ReadonlyMap<ChannelID, InboxEntry>>(new Map());
 const localReads = signal<ReadonlyMap<string, LocalRead>>(new Map());
@@ -24,20 +24,5 @@ export const members = computed(() => memberMap.value);
 /** Unsent text by `draftKey(channel, thread)`. */
 export const drafts = computed(() => draftMap.value);
 export const draftKey = (channel: ChannelID, thread = 0): string => `${channel}/${thread}`;
-
-/** For the badge of the window: unread messages of all channels that are not muted, threads included. */
-export const unreadTotal = computed(() => {
-  let n = 0;
-  for (const e of entries.value.values()) {
-    if (e.level === LEVEL_NONE) n += mentionsOf(e);
-    else n += unreadOf(e) + threadsOf(e);
-  }
-  return n;
-});
-export const mentionTotal = computed(() => {
-  let n = 0;
-  for (const e of entries.value.values()) n += mentionsOf(e);
-  return n;
-});
 
 export const writeChannels = { entryMap, localReads, details, memberMap, draftMap };

@@ -20,7 +20,7 @@ const lead = signal(false);
 const kept = signal(true);
 
 export const link = computed(() => current.value);
-/** Since when (device ms) messages have not been flowing; 0 while live. The banner appears 2 s after it. */
+/** Since when (device ms) messages have not been flowing; 0 while live. The banner appears 3 s after it. */
 const notLive = signal(0);
 export const notLiveSince = computed(() => notLive.value);
 /** Whether this tab holds the socket for all tabs. */

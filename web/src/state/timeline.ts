@@ -17,6 +17,8 @@ export const IDLE: Loading = { open: "idle", older: "idle", newer: "idle" };
 /** A jump the view should scroll to, then flash; `at` makes each one new. */
 export interface Jump {
   readonly seq: Seq;
+  /** Among the replies of the open thread. */
+  readonly thread?: Seq;
   readonly at: number;
 }
 

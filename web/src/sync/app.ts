@@ -8,8 +8,10 @@ import { uuidv7 } from "../model/uuid";
 import { makeApi, type Api } from "../net/api";
 import type { Clock } from "../net/clock";
 import { makeHttp } from "../net/http";
+import type { PushDoor } from "../net/push";
 import type { Dial } from "../net/socket";
 import { draftKey } from "../state/channels";
+import { writeAlerts } from "../state/alerts";
 import { writeMe, type AuthEnd } from "../state/me";
 import { writeTimeline } from "../state/timeline";
 import type { OpenBus } from "./bus";
@@ -17,6 +19,7 @@ import type { Commands, Draft } from "./commands";
 import type { Page } from "./core";
 import type { Elect } from "./leader";
 import { enqueue } from "./outbox";
+import { PushDevice } from "./push";
 import { Session } from "./session";
 import { clearTimeline, showNobody } from "./show";
 
@@ -35,13 +38,18 @@ export interface AppParts {
   readonly elect: Elect;
   readonly memory: Memory;
   readonly deviceName: string;
+  readonly push: PushDoor;
   /** The page must load anew: a newer version of it has changed the database. */
   readonly reload: () => void;
 }
 
+/** How long logging out waits for the browser to give up its push address. */
+const FORGET_MS = 3_000;
+
 export class App {
   private readonly p: AppParts;
   private readonly api: Api;
+  private readonly push: PushDevice;
   private session: Session | null = null;
   private lastOrder = 0;
   private leaving = false;
@@ -49,6 +57,10 @@ export class App {
   constructor(p: AppParts) {
     this.p = p;
     this.api = makeApi(makeHttp(p.fetcher, () => void this.ended("revoked", false)));
+    this.push = new PushDevice(this.api, p.push, p.deviceName);
+    p.push.heard((m) => {
+      if (m.t === "tested") writeAlerts.lastTest.value = p.clock.now();
+    });
   }
 
   /** Shows what this device knows; returns when the first paint may happen. */
@@ -108,7 +120,7 @@ export class App {
       loadOlder: () => void s().history.older(),
       loadNewer: () => void s().history.newer(),
       jumpToEnd: () => void s().history.toEnd(),
-      jumpTo: (seq) => void s().history.toSeq(seq),
+      jumpTo: (seq, thread) => void (thread ? s().threads.toSeq(seq) : s().history.toSeq(seq)),
       jumpToDate: (at) => void s().history.toDate(at),
       openThread: (root) => void s().threads.open(root),
       closeThread: () => s().threads.close(),
@@ -155,7 +167,36 @@ export class App {
       unblock: (user) => s().channels.unblock(user),
       createSignupInvite: () => this.api.signupInvite(),
       reconnect: () => this.session?.nudge(),
+      ...this.pushCommands(),
+      ...this.programCommands(),
     };
+  }
+
+  private pushCommands() {
+    return {
+      pushView: () => this.push.view(),
+      enablePush: () => this.push.enable(),
+      disablePush: () => this.push.disable(),
+      savePush: (settings) => this.api.setPush(settings),
+      removePushDevice: (id) => this.push.remove(id),
+      testPushDevice: (id) => this.api.testPushDevice(id),
+      speakPush: (lang) => this.push.speak(lang),
+    } satisfies Partial<Commands>;
+  }
+
+  private programCommands() {
+    return {
+      listBots: async () => (await this.api.bots()).bots,
+      createBot: (form) => this.api.createBot(form),
+      renameBot: (id, name) => this.api.renameBot(id, name),
+      deleteBot: (id) => this.api.deleteBot(id),
+      renewBotToken: async (id) => (await this.api.renewBotToken(id)).token,
+      setBotWebhook: async (id, url) => (await this.api.setBotWebhook(id, url)).secret,
+      dropBotWebhook: (id) => this.api.dropBotWebhook(id),
+      listHooks: async (channel) => (await this.api.hooks(channel)).hooks,
+      createHook: (channel, name) => this.api.createHook(channel, name),
+      deleteHook: (channel, id) => this.api.deleteHook(channel, id),
+    } satisfies Partial<Commands>;
   }
 
   private need(): Session {
@@ -186,13 +227,14 @@ export class App {
     const keeper = await openKeeper(self, () => this.p.reload());
     if (this.session) return keeper.close(); // another tab's news came twice
     const session = new Session({
-      self, keeper, api: this.api, clock, page, dial, openBus, elect, ended: (why, told) => void this.ended(why, told),
+      self, keeper, api: this.api, clock, page, dial, openBus, elect, push: this.p.push, ended: (why, told) => void this.ended(why, told),
     });
     this.session = session;
     if (fresh) await session.core.commit({ me: fresh });
     await session.start();
     writeMe.ended.value = null;
     writeMe.auth.value = "in";
+    void this.push.refresh().catch(() => {}); // tried again at the next start
   }
 
   private async logout(): Promise<void> {
@@ -220,6 +262,7 @@ export class App {
     this.p.memory.set(null);
     if (why !== "logout" && !told) await wipeButUnsent(session.core.keeper).catch(() => {});
     session.stop(false);
+    if (!told) await Promise.race([this.push.forget(), new Promise<void>((done) => void this.p.clock.after(FORGET_MS, done))]);
     if (why === "logout" && !told) await deleteKeeper(session.core.self);
     showNobody();
     writeMe.ended.value = why === "logout" ? null : why;

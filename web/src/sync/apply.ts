@@ -62,7 +62,7 @@ export function resumedPatch(f: Resumed): Patch {
     me: f.me, login: f.login, limits: f.limits,
     // With more to come the pages carry the position on; else a crash between would skip them.
     ...(f.more ? {} : { pos: f.pos }),
-    entries: f.entries, friends: f.friends, allFriends: true, people: f.people, presence: f.presence,
+    entries: f.entries, friends: f.friends, allFriends: true, people: f.people, presence: f.presence, allPresence: true,
     ...(forget.length > 0 ? { forget } : {}),
   };
 }

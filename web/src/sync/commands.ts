@@ -1,8 +1,12 @@
 // What a person can do, named as they would say it. Views call these; main installs what does the work. Commands that
 // return nothing return at once and show their outcome in the state; the others are rejected with Refused.
 import type {
-  ChannelID, ClientMsgID, Friend, Invite, InviteID, InvitePreview, Level, Login, LoginID, Millis, Role, Seq, User, UserID,
+  ChannelID, ClientMsgID, Friend, Hook, HookID, Invite, InviteID, InvitePreview, Level, Login, LoginID, Millis, PresenceTo, PushDeviceID,
+  PushSettings, Role, Seq, User, UserID,
 } from "../model/types";
+import type { PushHere, PushView } from "./push";
+
+export type { PushHere, PushView } from "./push";
 
 export interface Draft {
   readonly body: string;
@@ -25,6 +29,7 @@ export interface ProfileEdit {
   readonly status_line?: string;
   readonly avatar_color?: number;
   readonly lang?: string;
+  readonly presence_to?: PresenceTo;
 }
 
 export interface Commands {
@@ -47,7 +52,8 @@ export interface Commands {
   loadNewer(): void;
   /** Opens the newest messages. */
   jumpToEnd(): void;
-  jumpTo(seq: Seq): void;
+  /** Shows the message and points it out; `thread`: among the replies of the open thread. */
+  jumpTo(seq: Seq, thread?: Seq): void;
   jumpToDate(at: Millis): void;
   openThread(root: Seq): void;
   closeThread(): void;
@@ -94,6 +100,32 @@ export interface Commands {
   unblock(user: UserID): Promise<void>;
   createSignupInvite(): Promise<{ code: string; expires_at: Millis }>;
 
+  // Notifications
+  pushView(): Promise<PushView>;
+  /** Asks for the permission: only to be called in the event of a click. */
+  enablePush(): Promise<PushHere>;
+  disablePush(): Promise<void>;
+  savePush(settings: PushSettings): Promise<PushSettings>;
+  removePushDevice(id: PushDeviceID): Promise<void>;
+  testPushDevice(id: PushDeviceID): Promise<void>;
+  /** The language that notifications of this browser speak. */
+  speakPush(lang: string): void;
+
+  // Programs
+  listBots(): Promise<readonly User[]>;
+  /** The answer is the only one that holds the token. */
+  createBot(form: { login_name: string; display_name: string }): Promise<{ user: User; token: string }>;
+  renameBot(id: UserID, name: string): Promise<User>;
+  deleteBot(id: UserID): Promise<void>;
+  renewBotToken(id: UserID): Promise<string>;
+  /** Resolves to the secret that signs its calls. */
+  setBotWebhook(id: UserID, url: string): Promise<string>;
+  dropBotWebhook(id: UserID): Promise<void>;
+  listHooks(channel: ChannelID): Promise<readonly Hook[]>;
+  /** The answer is the only one that holds the URL. */
+  createHook(channel: ChannelID, name: string): Promise<Hook>;
+  deleteHook(channel: ChannelID, id: HookID): Promise<void>;
+
   // Connection
   /** Tries to connect now instead of waiting. */
   reconnect(): void;
@@ -126,7 +158,7 @@ export const closeChannel: Commands["closeChannel"] = () => c().closeChannel();
 export const loadOlder: Commands["loadOlder"] = () => c().loadOlder();
 export const loadNewer: Commands["loadNewer"] = () => c().loadNewer();
 export const jumpToEnd: Commands["jumpToEnd"] = () => c().jumpToEnd();
-export const jumpTo: Commands["jumpTo"] = (seq) => c().jumpTo(seq);
+export const jumpTo: Commands["jumpTo"] = (seq, thread) => c().jumpTo(seq, thread);
 export const jumpToDate: Commands["jumpToDate"] = (at) => c().jumpToDate(at);
 export const openThread: Commands["openThread"] = (root) => c().openThread(root);
 export const closeThread: Commands["closeThread"] = () => c().closeThread();
@@ -165,4 +197,24 @@ export const unfriend: Commands["unfriend"] = (user) => c().unfriend(user);
 export const block: Commands["block"] = (user) => c().block(user);
 export const unblock: Commands["unblock"] = (user) => c().unblock(user);
 export const createSignupInvite: Commands["createSignupInvite"] = () => c().createSignupInvite();
+
+export const pushView: Commands["pushView"] = () => c().pushView();
+export const enablePush: Commands["enablePush"] = () => c().enablePush();
+export const disablePush: Commands["disablePush"] = () => c().disablePush();
+export const savePush: Commands["savePush"] = (settings) => c().savePush(settings);
+export const removePushDevice: Commands["removePushDevice"] = (id) => c().removePushDevice(id);
+export const testPushDevice: Commands["testPushDevice"] = (id) => c().testPushDevice(id);
+export const speakPush: Commands["speakPush"] = (lang) => c().speakPush(lang);
+
+export const listBots: Commands["listBots"] = () => c().listBots();
+export const createBot: Commands["createBot"] = (form) => c().createBot(form);
+export const renameBot: Commands["renameBot"] = (id, name) => c().renameBot(id, name);
+export const deleteBot: Commands["deleteBot"] = (id) => c().deleteBot(id);
+export const renewBotToken: Commands["renewBotToken"] = (id) => c().renewBotToken(id);
+export const setBotWebhook: Commands["setBotWebhook"] = (id, url) => c().setBotWebhook(id, url);
+export const dropBotWebhook: Commands["dropBotWebhook"] = (id) => c().dropBotWebhook(id);
+export const listHooks: Commands["listHooks"] = (channel) => c().listHooks(channel);
+export const createHook: Commands["createHook"] = (channel, name) => c().createHook(channel, name);
+export const deleteHook: Commands["deleteHook"] = (channel, id) => c().deleteHook(channel, id);
+
 export const reconnect: Commands["reconnect"] = () => c().reconnect();

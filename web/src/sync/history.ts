@@ -22,6 +22,8 @@ export class History {
   private readonly people: People;
   /** Raised with every opening: what an older one still fetches is not shown any more. */
   private turn = 0;
+  /** The opening under way: a jump waits for it, else it would be taken back. */
+  private opening: Promise<void> = Promise.resolve();
 
   constructor(core: Core, gaps: Gaps, people: People) {
     this.core = core;
@@ -83,9 +85,11 @@ export class History {
   }
 
   async toSeq(seq: Seq): Promise<void> {
-    const w = view.current.value;
     const id = view.openID.value;
     if (!id || seq <= 0) return;
+    await this.opening;
+    const w = view.current.value;
+    if (view.openID.value !== id) return;
     if (w && indexOfSeq(w.messages, seq) >= 0) return this.flash(seq);
     const turn = this.turn;
     const cursor = await loadCursor(this.core.keeper, id);
@@ -121,6 +125,13 @@ export class History {
   }
 
   private async fill(turn: number, id: ChannelID, readSeq: Seq): Promise<void> {
+    this.opening = this.first(turn, id, readSeq);
+    await this.opening;
+    if (turn === this.turn && view.loadState.value.open !== "failed") await this.gaps.fill(id);
+  }
+
+  /** The first window: of what is kept, else fetched. */
+  private async first(turn: number, id: ChannelID, readSeq: Seq): Promise<void> {
     const cached = await this.showCached(turn, id, readSeq);
     if (turn !== this.turn) return;
     try {
@@ -130,7 +141,6 @@ export class History {
         await this.showCached(turn, id, readSeq, true);
       }
       this.set(turn, { ...view.loadState.value, open: "idle" });
-      await this.gaps.fill(id);
     } catch (err) {
       this.set(turn, { ...view.loadState.value, open: cached ? "idle" : "failed", problem: problemOf(err) });
     }

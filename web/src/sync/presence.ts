@@ -45,6 +45,14 @@ export class Presence {
     return false;
   }
 
+  /** Whether somebody has the channel before their eyes. */
+  seen(channel: ChannelID): boolean {
+    if (this.channel === channel && this.core.page.visible()) return true;
+    const since = this.core.clock.now() - TAB_MS;
+    for (const t of this.tabs.values()) if (t.active && t.channel === channel && t.at > since) return true;
+    return false;
+  }
+
   show(channel: ChannelID | null): void {
     this.channel = channel;
     this.here();

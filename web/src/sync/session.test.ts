@@ -25,7 +25,7 @@ function setUp(seed: number, keeper: Keeper = openMemory(), server = new FakeSer
       onLead();
       return { stop: () => {} };
     },
-    ended: () => {},
+    push: null, ended: () => {},
   });
   let order = clock.now();
   const said: string[] = [];

@@ -11,6 +11,8 @@ import { Socket, type Dial, type Status } from "../net/socket";
 import { limits, writeMe } from "../state/me";
 import { writeLink, type Link } from "../state/link";
 import { writePeople } from "../state/people";
+import type { PushDoor } from "../net/push";
+import { Alerts } from "./alerts";
 import { Intake, resumedPatch, forgotten } from "./apply";
 import type { Bus, BusMessage, OpenBus } from "./bus";
 import { Channels } from "./channels";
@@ -38,6 +40,8 @@ export interface SessionParts {
   readonly dial: Dial;
   readonly openBus: OpenBus;
   readonly elect: Elect;
+  /** Notifications of this browser; null where there are none. */
+  readonly push: PushDoor | null;
   /** The login is gone; `told` says that another tab found out. */
   readonly ended: (why: "logout" | "revoked" | "disabled", told: boolean) => void;
 }
@@ -50,6 +54,7 @@ export class Session {
   readonly reads: Reads;
   readonly presence: Presence;
   readonly channels: Channels;
+  private readonly alerts: Alerts;
   private readonly gaps: Gaps;
   private readonly outbox: Outbox;
   private readonly intake: Intake;
@@ -70,6 +75,7 @@ export class Session {
     this.reads = new Reads(this.core);
     this.presence = new Presence(this.core, `${p.clock.now()}-${p.clock.random()}`);
     this.channels = new Channels(this.core, this.people);
+    this.alerts = new Alerts(this.core, this.presence, p.push);
     this.intake = new Intake(this.core, (frames) => this.after(frames));
     this.outbox = new Outbox({
       clock: p.clock,
@@ -82,7 +88,7 @@ export class Session {
       clock: p.clock, dial: p.dial, discover: () => p.api.discover(), online: () => p.page.online(),
       events: {
         status: (s) => this.status(s),
-        resume: async () => ({ op: "resume", v: 1, pos: await loadPos(this.core.keeper) }),
+        pos: () => loadPos(this.core.keeper),
         frame: (f) => this.frame(f),
         ended: (why) => p.ended(why, false),
         active: () => this.presence.active(),
@@ -113,6 +119,7 @@ export class Session {
     this.people.stop();
     this.reads.stop();
     this.presence.stop();
+    this.alerts.stop();
     this.history.close();
     this.core.close();
     this.election?.stop();
@@ -209,9 +216,10 @@ export class Session {
     this.channels.refreshOpen();
   }
 
-  /** Frames are committed: whoever typed a name we do not know is looked up. */
+  /** Frames are committed. */
   private after(frames: readonly ServerFrame[]): void {
     for (const f of frames) if (f.op === "channel") this.channels.changed(f.channel);
+    this.alerts.heard(frames);
   }
 
   private noticed(e: Effect, _own: boolean): void {
@@ -219,6 +227,7 @@ export class Session {
       this.outbox.noticed(e);
       this.gaps.noticed(e);
       this.reads.noticed(e);
+      this.alerts.noticed(e);
       this.people.need(e.entries.flatMap((x) => [x.peer, x.last_sender].filter((u): u is UserID => u !== undefined)));
     }
     this.history.noticed(e);

@@ -4,7 +4,7 @@ import { batch, type Signal } from "@preact/signals";
 import type { Snapshot } from "../db/load";
 import type { Effect, Typist } from "../model/patch";
 import { absorb, absorbReplies } from "../model/timeline";
-import type { Friend } from "../model/types";
+import type { Friend, PresenceState, UserID } from "../model/types";
 import { readKey } from "../model/unread";
 import type { Clock } from "../net/clock";
 import { writeChannels } from "../state/channels";
@@ -63,8 +63,22 @@ function showPeople(e: Effect): void {
   const friends = (e.friends ?? []).map((f): [Friend["user"], Friend] => [f.user, f]);
   if (e.allFriends) writePeople.friendMap.value = new Map(friends);
   else put(writePeople.friendMap, friends, e.unfriended);
-  put(writePeople.presenceMap, (e.presence ?? []).map((p) => [p.user, p]));
+  const states = (e.presence ?? []).map((p): [UserID, PresenceState] => [p.user, p]);
+  if (e.allPresence) writePeople.presenceMap.value = new Map([...stillWatched(), ...states]);
+  else put(writePeople.presenceMap, states);
   if (e.me) put(writePeople.userMap, [[e.me.id, e.me]]);
+}
+
+/** A new session may be on another node, which tells of the members of the open channel a moment later: until then what
+ *  was known of them stands, so that nobody flickers. */
+function stillWatched(): readonly [UserID, PresenceState][] {
+  const open = writeTimeline.openID.value;
+  const members = (open && writeChannels.memberMap.value.get(open)) || [];
+  const known = writePeople.presenceMap.value;
+  return members.flatMap((m) => {
+    const state = known.get(m.user);
+    return state ? [[m.user, state] as [UserID, PresenceState]] : [];
+  });
 }
 
 function showTyping(list: readonly Typist[], clock: Clock): void {

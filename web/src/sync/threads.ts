@@ -45,6 +45,12 @@ export class Threads {
     });
   }
 
+  /** Points out a reply; the view goes there once it is loaded. */
+  toSeq(seq: Seq): void {
+    const root = view.threadRoot.value;
+    if (root) view.jump.value = { seq, thread: root, at: this.core.clock.now() };
+  }
+
   /** The connection is back: what was said meanwhile is fetched. */
   async refresh(): Promise<void> {
     const channel = view.openID.value;

@@ -13,13 +13,14 @@ import { watchLayout } from "./shell/layout";
 import { applyPrefs } from "./shell/prefs";
 import { route, watchRoute } from "./shell/route";
 import { Shell } from "./shell/shell";
+import { watchSound } from "./shell/sound";
 import { watchTitle } from "./shell/title";
 import { Guard } from "./shell/guard";
 
 /** The whole client: who is not in sees the door, who is in sees the conversations. */
 export function App() {
   useEffect(() => {
-    const stops = [applyPrefs(), watchLayout(), watchRoute(), watchClock(), watchTitle()];
+    const stops = [applyPrefs(), watchLayout(), watchRoute(), watchClock(), watchTitle(), watchSound()];
     return () => stops.forEach((stop) => stop());
   }, []);
   return (

@@ -13,12 +13,13 @@ export type SignupProblems = { readonly [K in keyof SignupDraft | "form"]?: stri
 /** The letters of a login name: a-z 0-9 . _ - and Hangul syllables. */
 const loginName = /^[a-z0-9._\-가-힣]{2,32}$/;
 
+export const isLoginName = (name: string): boolean => loginName.test(name.trim().normalize("NFC").toLowerCase());
+
 /** What is wrong with the form, by field, before the server is asked. */
 export function checkSignup(draft: SignupDraft, invited: boolean): SignupProblems {
-  const name = draft.login_name.trim().normalize("NFC").toLowerCase();
   return {
     ...(draft.display_name.trim() === "" ? { display_name: t("errEmpty") } : {}),
-    ...(loginName.test(name) ? {} : { login_name: t("errLoginName") }),
+    ...(isLoginName(draft.login_name) ? {} : { login_name: t("errLoginName") }),
     ...(Array.from(draft.password).length < 8 ? { password: t("errPassword") } : {}),
     ...(invited && draft.invite.trim() === "" ? { invite: t("errInviteNeeded") } : {}),
   };

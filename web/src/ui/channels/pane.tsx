@@ -2,7 +2,7 @@ import { ArrowRightLeft, MessageCircle, Plus, Settings, UserPlus, Users } from "
 import { useState } from "preact/hooks";
 import { t } from "../../i18n/index";
 import { friends } from "../../state/people";
-import { unreadTotal } from "../../state/channels";
+import { badge } from "../../state/alerts";
 import { me } from "../../state/me";
 import { IconButton } from "../kit/button";
 import { Icon } from "../kit/icon";
@@ -64,7 +64,7 @@ function Tabs() {
   const asked = [...friends.value.values()].filter((friend) => friend.state === "received").length;
   return (
     <nav class="tabs" aria-label={t("app")}>
-      <Tab label={t("channels")} icon={<Icon of={MessageCircle} />} on={at === "home" || at === "channel"} to={() => at !== "channel" && go({ at: "home" })} dot={at !== "home" && at !== "channel" && unreadTotal.value > 0} />
+      <Tab label={t("channels")} icon={<Icon of={MessageCircle} />} on={at === "home" || at === "channel"} to={() => at !== "channel" && go({ at: "home" })} dot={at !== "home" && at !== "channel" && badge.value.unread > 0} />
       <Tab label={t("people")} icon={<Icon of={Users} />} on={at === "people"} to={() => go({ at: "people" })} dot={asked > 0} />
       <Tab label={t("settings")} icon={me.value === null ? <Icon of={Settings} /> : <Avatar user={me.value} size="xs" />} on={at === "settings"} to={() => go({ at: "settings" })} />
     </nav>

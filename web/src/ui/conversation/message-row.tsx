@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import type { Row } from "../../model/timeline";
 import { SYSTEM, type Message } from "../../model/types";
 import { Avatar } from "../kit/avatar";
+import { BotMark } from "../kit/bot";
 import type { Anchor } from "../kit/popover";
 import { usePress } from "../kit/press";
 import { isMe, nameOf, personOf, systemLine } from "../shell/names";
@@ -71,7 +72,7 @@ function TextRow({ rowKey, message, first, last, unread }: TextRowProps) {
     >
       {!mine && <span class="row-face">{first && <Face message={message} user={person} name={name} />}</span>}
       <div class="row-stack">
-        {!mine && first && <span class={`row-name name-${(person?.avatar_color ?? 11) % 12}`}>{name}</span>}
+        {!mine && first && <span class={`row-name name-${(person?.avatar_color ?? 11) % 12}`}>{name} <BotMark user={person} /></span>}
         <div class="row-line" {...(editing ? {} : press)}>
           <Bubble message={message} editing={editing} />
           {!editing && <Beside message={message} last={last} unread={unread} />}

@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
 import { t } from "../../i18n/index";
 import { dayName } from "../../i18n/time";
 import { layout, type Item } from "../../model/layout";
+import type { Row } from "../../model/timeline";
 import { KIND_DIRECT, type ChannelID, type Message, type Seq, type UserID } from "../../model/types";
 import { readCounter, unreadOf } from "../../model/unread";
 import { entries, members } from "../../state/channels";
@@ -44,7 +45,7 @@ export function Timeline() {
       read(scene.channel, lastKey, below);
     },
   });
-  useJump(scroll.toKey);
+  useJump(list, 0, scroll.toKey);
   useNeeded();
   const roving = useRoving(scroll.scroller, days);
   const entry = entries.value.get(scene.channel);
@@ -145,11 +146,11 @@ function read(channel: Message["channel"], key: string | undefined, below: numbe
   if (row?.kind === "message") markRead(channel, row.message.seq);
 }
 
-/** Scrolls to where a jump leads once its row is there. */
-function useJump(toKey: (key: string) => boolean): void {
+/** Scrolls to where a jump leads once its row is there; `thread`: whose replies the list shows, 0 for the channel's messages. */
+export function useJump(list: readonly Row[], thread: Seq, toKey: (key: string) => boolean): void {
   const jump = jumpTarget.value;
-  const list = rows.value;
-  const target = jump === null ? undefined : list.find((row) => row.kind === "message" && row.message.seq >= jump.seq);
+  const target =
+    jump === null || (jump.thread ?? 0) !== thread ? undefined : list.find((row) => row.kind === "message" && row.message.seq >= jump.seq);
   useLayoutEffect(() => {
     if (target !== undefined) toKey(target.key);
   }, [jump?.at, target?.key]);

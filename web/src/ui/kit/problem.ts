@@ -27,6 +27,7 @@ const texts: Readonly<Record<string, Plain>> = {
   bad_text: "errText",
   overloaded: "errBusy",
   draining: "errBusy",
+  push_failed: "pushFailed",
   moving: "pausedTitle",
   shard_unavailable: "pausedTitle",
 };

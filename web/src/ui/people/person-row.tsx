@@ -2,6 +2,7 @@ import type { ComponentChildren } from "preact";
 import type { User, UserID } from "../../model/types";
 import { presence } from "../../state/people";
 import { Avatar } from "../kit/avatar";
+import { BotMark } from "../kit/bot";
 import { personOf } from "../shell/names";
 import { overlay } from "../shell/overlays";
 import { t } from "../../i18n/index";
@@ -16,7 +17,7 @@ export function PersonRow({ id, user, children }: { id: UserID; user?: User; chi
       <button type="button" class="person" onClick={() => overlay({ is: "profile", user: id })}>
         <Avatar user={person} presence={state === "offline" ? undefined : state} />
         <span class="person-lines">
-          <span class="cut">{person?.display_name ?? t("unknownPerson")}</span>
+          <span class="cut">{person?.display_name ?? t("unknownPerson")} <BotMark user={person} /></span>
           <span class="meta cut">{below}</span>
         </span>
       </button>

@@ -8,6 +8,7 @@ import { befriend, block, needPeople, unblock, unfriend } from "../../sync/comma
 import { openDirect } from "../channels/new-direct";
 import { Avatar } from "../kit/avatar";
 import { ask } from "../kit/ask";
+import { BotMark } from "../kit/bot";
 import { Button } from "../kit/button";
 import { Dialog } from "../kit/dialog";
 import { attempt } from "../kit/toast";
@@ -28,7 +29,9 @@ export function ProfileCard({ user: id, onClose }: { user: UserID; onClose: () =
     <Dialog title={t("profileOf", name)} bare kind="sheet" onClose={onClose}>
       <div class="profile-card">
         <Avatar user={user} size="xl" presence={there?.state === "offline" ? undefined : there?.state} />
-        <h3>{name}</h3>
+        <h3>
+          {name} <BotMark user={user} />
+        </h3>
         {user !== undefined && <p class="meta">@{user.login_name}</p>}
         {user?.status_line !== undefined && user.status_line !== "" && <p class="profile-status">{user.status_line}</p>}
         {words !== undefined && !isMe(id) && <p class="meta">{words}</p>}

@@ -1,4 +1,4 @@
-import { ArrowLeft, ChevronRight, KeyRound, LogOut, MonitorSmartphone, Palette, UserRound } from "lucide-preact";
+import { ArrowLeft, Bell, BotMessageSquare, ChevronRight, KeyRound, LogOut, MonitorSmartphone, Palette, UserRound } from "lucide-preact";
 import type { LucideIcon } from "lucide-preact";
 import { t } from "../../i18n/index";
 import { me } from "../../state/me";
@@ -12,8 +12,10 @@ import { Avatar } from "../kit/avatar";
 import { layoutOf } from "../shell/layout";
 import { go, goBack, type SettingsTab } from "../shell/route";
 import { AppearanceSettings } from "./appearance";
+import { NotificationSettings } from "./notifications";
 import { PasswordSettings } from "./password";
 import { ProfileSettings } from "./profile";
+import { ProgramSettings } from "./programs";
 import { SessionSettings } from "./sessions";
 
 /** Settings: on phones a list that leads to pages, elsewhere the list beside the page. */
@@ -47,9 +49,11 @@ function SettingsMenu({ shown }: { shown: SettingsTab | undefined }) {
         </span>
       </div>
       <Entry tab="profile" icon={UserRound} shown={shown} />
+      <Entry tab="notifications" icon={Bell} shown={shown} />
       <Entry tab="appearance" icon={Palette} shown={shown} />
       <Entry tab="security" icon={KeyRound} shown={shown} />
       <Entry tab="sessions" icon={MonitorSmartphone} shown={shown} />
+      <Entry tab="programs" icon={BotMessageSquare} shown={shown} />
       <button type="button" class="settings-entry" onClick={() => void leave()}>
         <Icon of={LogOut} />
         <span class="grow">{t("logOut")}</span>
@@ -70,13 +74,17 @@ function Entry({ tab, icon, shown }: { tab: SettingsTab; icon: LucideIcon; shown
 }
 
 function tabName(tab: SettingsTab): string {
-  return t(tab);
+  return t(tab === "notifications" ? "alerts" : tab);
 }
 
 function pageOf(tab: SettingsTab) {
   switch (tab) {
     case "profile":
       return <ProfileSettings />;
+    case "notifications":
+      return <NotificationSettings />;
+    case "programs":
+      return <ProgramSettings />;
     case "appearance":
       return <AppearanceSettings />;
     case "security":

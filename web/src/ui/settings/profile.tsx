@@ -6,6 +6,7 @@ import { Button } from "../kit/button";
 import { Field } from "../kit/field";
 import { attempt } from "../kit/toast";
 import { PictureSettings } from "./picture";
+import { PresenceSettings } from "./presence-to";
 
 /** Name, picture, colour and status line. */
 export function ProfileSettings() {
@@ -38,6 +39,7 @@ export function ProfileSettings() {
           {t("save")}
         </Button>
       </div>
+      <PresenceSettings self={self} />
     </form>
   );
 }

@@ -10,7 +10,7 @@ import { Icon } from "../kit/icon";
 import { Mark } from "../kit/mark";
 
 /** How long a loss of connection stays untold: most are over by then. */
-const patience = 2_000;
+const patience = 3_000;
 
 /** Says that messages are not flowing, what that means, and what can be done. */
 export function Banner() {

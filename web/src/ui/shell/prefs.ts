@@ -1,6 +1,7 @@
 import { effect, signal } from "@preact/signals";
 import { chosenLang, lang, setLang } from "../../i18n/index";
-import { me } from "../../state/me";
+import { authState, me } from "../../state/me";
+import { speakPush } from "../../sync/commands";
 
 export type Theme = "system" | "light" | "dark";
 export type Density = "comfortable" | "compact";
@@ -52,6 +53,9 @@ export function applyPrefs(): () => void {
     }),
     effect(() => {
       document.documentElement.lang = lang.value;
+    }),
+    effect(() => {
+      if (authState.value === "in") speakPush(lang.value);
     }),
     effect(() => {
       const own = me.value?.lang;

@@ -4,22 +4,24 @@ import { asChannelID, type ChannelID, type Seq } from "../../model/types";
 /** What stands in the side pane of a conversation. */
 export type Side = { readonly kind: "members" } | { readonly kind: "info" } | { readonly kind: "thread"; readonly root: Seq };
 
-export const settingsTabs = ["profile", "appearance", "security", "sessions"] as const;
+export const settingsTabs = ["profile", "notifications", "appearance", "security", "sessions", "programs"] as const;
 export type SettingsTab = (typeof settingsTabs)[number];
 
-/** Where the reader is. The address bar says the same, so links and the back gesture work. */
+/** Where the reader is. `message` is the one to show and point out; the address forgets it once that is done. The address bar says the same, so links and the back gesture work. */
 export type Route =
   | { readonly at: "home" }
-  | { readonly at: "channel"; readonly id: ChannelID; readonly side?: Side }
+  | { readonly at: "channel"; readonly id: ChannelID; readonly side?: Side; readonly message?: Seq }
   | { readonly at: "people" }
   | { readonly at: "settings"; readonly tab?: SettingsTab }
   | { readonly at: "join"; readonly code: string };
 
 export function parseRoute(path: string): Route {
-  const [first = "", second = "", third = "", fourth = ""] = path.split("/").slice(1).map(decode);
+  const [first = "", second = "", ...rest] = path.split("/").slice(1).map(decode);
+  const [third = "", fourth = ""] = rest;
   if (first === "c" && /^[1-9]\d{0,18}$/.test(second)) {
     const side = parseSide(third, fourth);
-    return { at: "channel", id: asChannelID(second), ...(side === undefined ? {} : { side }) };
+    const message = parseMessage(rest);
+    return { at: "channel", id: asChannelID(second), ...(side === undefined ? {} : { side }), ...(message === undefined ? {} : { message }) };
   }
   if (first === "people") return { at: "people" };
   if (first === "settings") {
@@ -36,6 +38,12 @@ function parseSide(kind: string, rest: string): Side | undefined {
   return undefined;
 }
 
+/** The end of `/c/<id>/m/<seq>` and `/c/<id>/thread/<root>/m/<seq>`, as notifications and links have it. */
+function parseMessage(rest: readonly string[]): Seq | undefined {
+  const [word, seq = ""] = rest.slice(-2);
+  return word === "m" && /^[1-9]\d{0,15}$/.test(seq) ? Number(seq) : undefined;
+}
+
 function decode(part: string): string {
   try {
     return decodeURIComponent(part);
@@ -50,8 +58,8 @@ export function pathOf(route: Route): string {
       return "/";
     case "channel": {
       const base = `/c/${route.id}`;
-      if (route.side === undefined) return base;
-      return route.side.kind === "thread" ? `${base}/thread/${route.side.root}` : `${base}/${route.side.kind}`;
+      const side = route.side === undefined ? "" : route.side.kind === "thread" ? `/thread/${route.side.root}` : `/${route.side.kind}`;
+      return `${base}${side}${route.message === undefined ? "" : `/m/${route.message}`}`;
     }
     case "people":
       return "/people";
@@ -77,6 +85,13 @@ export function go(to: Route, replace = false): void {
   if (replace) history.replaceState({ depth }, "", path + location.search);
   else history.pushState({ depth: ++depth }, "", path + location.search);
   current.value = to;
+}
+
+/** Goes to a message, as a notification asks; within the conversation that is open the way back stays what it was. */
+export function goToMessage(path: string): void {
+  const to = parseRoute(path);
+  const here = current.value;
+  go(to, to.at === "channel" && here.at === "channel" && to.id === here.id);
 }
 
 /** Back where the reader came from inside the app, or up if they came from outside. */

@@ -1,6 +1,6 @@
 import { useEffect } from "preact/hooks";
 import { t } from "../../i18n/index";
-import { closeChannel, closeThread, openChannel, openThread } from "../../sync/commands";
+import { closeChannel, closeThread, jumpTo, openChannel, openThread } from "../../sync/commands";
 import { channelList } from "../../state/channels";
 import { link } from "../../state/link";
 import { authEnd } from "../../state/me";
@@ -15,7 +15,7 @@ import { Empty } from "../kit/empty";
 import { Announcer } from "./announcer";
 import { Banner } from "./banner";
 import { layoutOf } from "./layout";
-import { route, side } from "./route";
+import { go, route, side } from "./route";
 import { isApple } from "./layout";
 
 /** The panes: conversations, the one that is open, and what belongs to it. */
@@ -92,4 +92,11 @@ function useFollow(): void {
     openThread(root);
     return closeThread;
   }, [id, root]);
+  const message = at.at === "channel" ? at.message : undefined;
+  useEffect(() => {
+    if (id === undefined || message === undefined) return;
+    jumpTo(message, root);
+    const side = at.at === "channel" ? at.side : undefined;
+    go({ at: "channel", id, ...(side === undefined ? {} : { side }) }, true);
+  }, [id, root, message]);
 }

@@ -1,6 +1,7 @@
 import { effect } from "@preact/signals";
 import { t } from "../../i18n/index";
-import { entries, mentionTotal, unreadTotal } from "../../state/channels";
+import { badge } from "../../state/alerts";
+import { entries } from "../../state/channels";
 import { serverConfig } from "../../state/me";
 import { channelName } from "./names";
 import { route } from "./route";
@@ -11,10 +12,10 @@ export function watchTitle(): () => void {
     const at = route.value;
     const name = at.at === "channel" ? channelName(entries.value.get(at.id), at.id) : "";
     const home = serverConfig.value?.name || t("app");
-    const n = unreadTotal.value;
+    const { unread: n, channels } = badge.value;
     document.title = `${n > 0 ? `(${n > 999 ? "999+" : n}) ` : ""}${name === "" ? home : `${name} · ${home}`}`;
     setIcon(n > 0 ? "/icon-unread.svg" : "/icon.svg");
-    setBadge(n, mentionTotal.value);
+    setBadge(channels);
   });
 }
 
@@ -23,8 +24,9 @@ function setIcon(href: string): void {
   if (icon !== null && icon.getAttribute("href") !== href) icon.href = href;
 }
 
-function setBadge(unread: number, mentions: number): void {
+/** The same number as pushes put there while no page is open. */
+function setBadge(channels: number): void {
   if (typeof navigator.setAppBadge !== "function") return;
-  const done = unread === 0 ? navigator.clearAppBadge() : navigator.setAppBadge(mentions > 0 ? mentions : unread);
+  const done = channels === 0 ? navigator.clearAppBadge() : navigator.setAppBadge(channels);
   done.catch(() => undefined);
 }

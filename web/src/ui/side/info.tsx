@@ -11,6 +11,7 @@ import { Icon } from "../kit/icon";
 import { attempt } from "../kit/toast";
 import { channelName, personOf } from "../shell/names";
 import { showSide } from "../shell/route";
+import { IncomingHooks } from "./hooks";
 import { InviteLinks } from "./invites";
 import { leaveGroup } from "./members";
 
@@ -50,6 +51,7 @@ export function InfoPane({ channel }: { channel: ChannelID }) {
         </section>
       )}
       {leads && <InviteLinks channel={channel} />}
+      {leads && <IncomingHooks channel={channel} />}
       {!direct && (
         <div class="side-foot">
           <Button tone="quiet" icon={LogOut} onClick={() => void leaveGroup(channel)}>

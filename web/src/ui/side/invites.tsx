@@ -1,14 +1,14 @@
-import { Copy, Link } from "lucide-preact";
+import { Link } from "lucide-preact";
 import { useEffect, useState } from "preact/hooks";
 import { t } from "../../i18n/index";
 import { until } from "../../i18n/time";
 import { problemOf } from "../../model/problem";
 import type { ChannelID, Invite } from "../../model/types";
 import { createInvite, listInvites, revokeInvite } from "../../sync/commands";
-import { copy } from "../conversation/copy";
-import { Button, IconButton } from "../kit/button";
+import { Button } from "../kit/button";
 import { Skeleton } from "../kit/empty";
 import { Segmented } from "../kit/field";
+import { Once } from "../kit/once";
 import { words } from "../kit/problem";
 import { attempt, say } from "../kit/toast";
 
@@ -41,15 +41,7 @@ export function InviteLinks({ channel }: { channel: ChannelID }) {
   return (
     <section class="info-section">
       <h3>{t("inviteLinks")}</h3>
-      {fresh !== "" && (
-        <div class="fresh-link">
-          <p class="meta">{t("inviteOnce")}</p>
-          <div class="fresh-row">
-            <input readOnly value={fresh} aria-label={t("inviteNew")} onFocus={(e) => e.currentTarget.select()} />
-            <IconButton icon={Copy} label={t("copy")} onClick={() => void copy(fresh)} />
-          </div>
-        </div>
-      )}
+      {fresh !== "" && <Once label={t("inviteNew")} value={fresh} />}
       <Segmented
         label={t("inviteExpiry")}
         value={days}

@@ -7,6 +7,7 @@ import { presence } from "../../state/people";
 import { leave, needPeople, refreshMembers, removeMember, setRole } from "../../sync/commands";
 import { Avatar } from "../kit/avatar";
 import { ask } from "../kit/ask";
+import { BotMark } from "../kit/bot";
 import { Button, IconButton } from "../kit/button";
 import { SearchField } from "../kit/field";
 import { Skeleton } from "../kit/empty";
@@ -76,6 +77,7 @@ function MemberRow({ channel, member, role }: { channel: ChannelID; member: Memb
         <Avatar user={personOf(member.user)} size="s" presence={state === "offline" ? undefined : state} />
         <span class="grow cut">
           {name}
+          <BotMark user={personOf(member.user)} />
           {isMe(member.user) && <span class="meta"> · {t("you")}</span>}
         </span>
         {member.role > ROLE_MEMBER && <span class="meta">{roleWord(member.role)}</span>}

@@ -8,6 +8,7 @@ import { openThreadRoot, threadLoading, threadRows, threadTimeline } from "../..
 import { loadOlderReplies, markRead, needPeople, openThread } from "../../sync/commands";
 import { Composer } from "../composer/composer";
 import { MessageRow } from "../conversation/message-row";
+import { useJump } from "../conversation/timeline";
 import { useRoving } from "../conversation/roving";
 import { SceneContext, makeScene } from "../conversation/scene";
 import { useScroll } from "../conversation/scroll";
@@ -63,6 +64,7 @@ function Replies({ channel, root }: { channel: ChannelID; root: Seq }) {
       if (top < 400 && window?.moreBefore === true && threadLoading.value.older === "idle") loadOlderReplies();
     },
   });
+  useJump(rows, root, scroll.toKey);
   const seq = last?.kind === "message" && last.message.seq !== root ? last.message.seq : 0;
   useEffect(() => {
     if (scroll.atEnd && seq > 0) markRead(channel, seq, root);
