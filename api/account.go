@@ -139,12 +139,15 @@ func (s *Server) me(_ http.ResponseWriter, r *http.Request) (any, error) {
 func (s *Server) editMe(w http.ResponseWriter, r *http.Request) (any, error) {
 	var in struct {
 		DisplayName *string `json:"display_name"`
+
+		PresenceTo *chat.PresenceTo `json:"presence_to"`
 		StatusLine  *string `json:"status_line"`
 		AvatarColor *int    `json:"avatar_color"`
 		Lang        *string `json:"lang"`
 	}
 	if err := readJSON(w, r, maxSmallBody, &in); err != nil {
 		return nil, err
+		PresenceTo: in.PresenceTo,
 	}
 	return s.cfg.People.EditProfile(r.Context(), whoIs(r), chat.ProfileEdit{
 		DisplayName: in.DisplayName, StatusLine: in.StatusLine, AvatarColor: in.AvatarColor, Lang: in.Lang,

@@ -196,7 +196,7 @@ func (s *Server) states(r *http.Request, users []chat.UserID) ([]chat.PresenceSt
 	if s.cfg.Presence == nil || len(users) == 0 {
 		return nil, nil
 	}
-	states, err := s.cfg.Presence.States(r.Context(), users)
+	states, err := s.cfg.Presence.States(r.Context(), whoIs(r).User, users)
 	if err != nil && len(states) == 0 {
 		return nil, err
 	}

@@ -49,9 +49,9 @@ type Config struct {
 
 // Presence tells who is there; package presence does.
 type Presence interface {
-	// States answers for up to 500 users; with an error it may still hold what
-	// is known.
-	States(ctx context.Context, users []chat.UserID) ([]chat.PresenceState, error)
+	// States answers a viewer for up to 500 users; with an error it may still
+	// hold what is known.
+	States(ctx context.Context, viewer chat.UserID, users []chat.UserID) ([]chat.PresenceState, error)
 }
 
 // Limits are rates by client address; a zero Rate means the default. Sign-up

@@ -90,7 +90,12 @@ func (svc *Service) befriended(ctx context.Context, user UserID) {
 		svc.logFault(ctx, "friends for presence", err)
 		return
 	}
-	states := svc.attendance.Befriended(user, acceptedOf(friends))
+	hiding, err := svc.hidingFrom(ctx, user)
+	if err != nil {
+		svc.logFault(ctx, "blocks for presence", err)
+		return
+	}
+	states := svc.attendance.Befriended(user, acceptedOf(friends), hiding)
 	svc.hub.Send([]UserID{user}, encodePresence(states))
 }
 

@@ -360,7 +360,7 @@ func (c *crowd) Watch(s chat.SessionID, users []chat.UserID) []chat.PresenceStat
 	return states(users)
 }
 
-func (c *crowd) Befriended(user chat.UserID, friends []chat.UserID) []chat.PresenceState {
+func (c *crowd) Befriended(user chat.UserID, friends, _ []chat.UserID) []chat.PresenceState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.friends[user] = friends

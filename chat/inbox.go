@@ -55,6 +55,7 @@ type Home struct {
 	Inbox   InboxPage
 	Friends []Friend
 }
+	Hiding  []UserID // those who have blocked the user; never shown
 
 // InboxNotice tells the sessions of a user that an inbox entry has changed.
 // Notices are a doorbell: they may be lost, merged or late; Pos tells.

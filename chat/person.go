@@ -35,6 +35,9 @@ func (p *PeopleService) EditProfile(ctx context.Context, who Identity, e Profile
 	if err != nil {
 		return Self{}, err
 	}
+	if e.PresenceTo != nil {
+		p.svc.seenByChanged(who.User, self.PresenceTo)
+	}
 	p.svc.ProfileChanged(ctx, self.User)
 	return self, nil
 }

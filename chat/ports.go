@@ -203,10 +203,12 @@ type Attendance interface {
 	// Watch replaces what this session wants to hear of besides friends: the
 	// people of the channel it has open. It answers with their present state.
 	Watch(session SessionID, users []UserID) []PresenceState
-	// Befriended replaces the accepted friends of a user who is here, after
-	// each resume and each change of the list, and answers with their present
-	// state. Friends are told of each other without any session watching.
-	Befriended(user UserID, friends []UserID) []PresenceState
+	// Befriended replaces the accepted friends of a user who is here, and
+	// those who have blocked the user, after each resume and each change of
+	// the list, and answers with the friends' present state. Friends are told
+	// of each other without any session watching; those who have blocked the
+	// user are never shown.
+	Befriended(user UserID, friends, hiding []UserID) []PresenceState
 }
 
 // PresenceState is whether a user is there, as told to other people.

@@ -64,7 +64,8 @@ func (svc *Service) resumed(ctx context.Context, who Identity, pos Pos) (*Resume
 		return nil, err
 	}
 	if svc.attendance != nil {
-		r.Presence = append(r.Presence, svc.attendance.Befriended(who.User, acceptedOf(friends))...)
+		svc.seenBy(who.User, home.Self.PresenceTo)
+		r.Presence = append(r.Presence, svc.attendance.Befriended(who.User, acceptedOf(friends), home.Hiding)...)
 	}
 	return r, nil
 }

@@ -33,8 +33,9 @@ type User struct {
 // Self is an account as its owner sees it.
 type Self struct {
 	User
-	Admin bool   `json:"admin"`
-	Lang  string `json:"lang"` // "ko", "en" or "" for the browser's
+	Admin      bool       `json:"admin"`
+	Lang       string     `json:"lang"` // "ko", "en" or "" for the browser's
+	PresenceTo PresenceTo `json:"presence_to"`
 }
 
 // ProfileEdit changes a profile; nil leaves as it is.
@@ -43,6 +44,7 @@ type ProfileEdit struct {
 	StatusLine  *string
 	AvatarColor *int
 	Lang        *string
+	PresenceTo  *PresenceTo
 }
 
 // Identity is who a request or session acts for.

@@ -22,7 +22,10 @@ import (
 
 type noBeats struct{}
 
-func (noBeats) LastActive(context.Context, []chat.UserID) (map[chat.UserID]chat.Millis, error) {
+func (noBeats) LastActive(context.Context, chat.UserID, []chat.UserID) (map[chat.UserID]chat.Millis, error) {
+	return nil, nil
+}
+func (noBeats) SeenBy(context.Context, []chat.UserID) (map[chat.UserID]chat.PresenceTo, error) {
 	return nil, nil
 }
 func (noBeats) SaveActive(context.Context, map[chat.UserID]chat.Millis) error { return nil }

@@ -103,7 +103,7 @@ func (t *Tracker) unsavedBatches() []map[chat.UserID]chat.Millis {
 			delete(t.unsaved, u)
 			continue
 		}
-		if n++; n > maxUnsaved && p.status == Offline {
+		if n++; n > maxUnsaved && p.word.say() == sayNothing {
 			p.saved = p.lastActive
 			t.dropped++
 			t.forgetLocked(u, p)
@@ -119,19 +119,33 @@ func (t *Tracker) unsavedBatches() []map[chat.UserID]chat.Millis {
 	return batches
 }
 
+// glimpse is when a user who is not here was last active, for one session.
+type glimpse struct {
+	session chat.SessionID
+	user    chat.UserID
+	at      chat.Millis
+}
+
 // lookUp reads last_active_at of watched people who are not here and hands it
 // to the telling loop, so that it cannot overtake their arrival. What fails is
 // not tried again: whoever opens the channel next asks anew.
 func (t *Tracker) lookUp(ctx context.Context) {
-	for ids := t.takeLookups(); len(ids) > 0; ids = t.takeLookups() {
-		at, err := t.beats.LastActive(ctx, ids)
+	for {
+		session, viewer, ids, more := t.takeLookup()
+		if !more {
+			return
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		at, err := t.beats.LastActive(ctx, viewer, ids)
 		if err != nil {
 			t.opt.Log.Warn("last_active_at not read", "users", len(ids), "err", err)
 		}
 		t.mu.Lock()
 		for u, when := range at {
-			if t.people[u] == nil && when > 0 {
-				t.found[u] = when
+			if when > 0 {
+				t.found = append(t.found, glimpse{session, u, when})
 			}
 		}
 		t.mu.Unlock()
@@ -139,41 +153,75 @@ func (t *Tracker) lookUp(ctx context.Context) {
 	}
 }
 
-func (t *Tracker) takeLookups() []chat.UserID {
+// takeLookup takes one session and those it watches who are nowhere.
+func (t *Tracker) takeLookup() (session chat.SessionID, viewer chat.UserID, ids []chat.UserID, more bool) {
+	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	ids := make([]chat.UserID, 0, min(len(t.lookups), MaxBatch))
-	for u := range t.lookups {
-		if len(ids) == MaxBatch {
-			break
-		}
-		delete(t.lookups, u)
-		ids = append(ids, u)
+	for session = range t.lookups {
+		more = true
+		break
 	}
-	return ids
+	if !more {
+		return
+	}
+	delete(t.lookups, session)
+	viewer = t.users[session]
+	p := t.people[viewer]
+	if p == nil {
+		return
+	}
+	for _, s := range p.sessions {
+		if s.id != session {
+			continue
+		}
+		for _, u := range s.watching {
+			if t.sumLocked(u, now).last == 0 && !p.mayNotSee(u) {
+				ids = append(ids, u)
+			}
+		}
+	}
+	return
 }
 
-// States answers for any users, at most MaxBatch, with the time of those who
-// are not here read from Beats. It waits for the shards; an error still gives
-// what memory knows.
-func (t *Tracker) States(ctx context.Context, users []chat.UserID) ([]chat.PresenceState, error) {
+// States answers a viewer for any users, at most MaxBatch, with the time of
+// those who are not here read from Beats. It waits for the shards; an error
+// still gives what memory knows.
+func (t *Tracker) States(ctx context.Context, viewer chat.UserID, users []chat.UserID) ([]chat.PresenceState, error) {
 	users = users[:min(len(users), MaxBatch)]
-	t.mu.Lock()
-	states := t.statesLocked(users)
-	t.mu.Unlock()
+	now := time.Now()
+	states := make([]chat.PresenceState, len(users))
+	sums := make([]sum, len(users))
 	var missing []chat.UserID
-	for _, s := range states {
-		if s.LastActiveAt == 0 {
-			missing = append(missing, s.User)
+	t.mu.Lock()
+	p := t.people[viewer]
+	here := p != nil && len(p.sessions) > 0
+	if !here {
+		p = &person{id: viewer}
+	}
+	for i, u := range users {
+		sums[i] = t.sumLocked(u, now)
+		states[i] = stateOf(p, u, sums[i])
+		if sums[i].say == sayNothing && states[i].LastActiveAt == 0 || !here && u != viewer {
+			missing = append(missing, u)
 		}
 	}
+	t.mu.Unlock()
 	if len(missing) == 0 {
 		return states, nil
 	}
-	at, err := t.beats.LastActive(ctx, missing)
-	for i := range states {
-		if states[i].LastActiveAt == 0 {
-			states[i].LastActiveAt = at[states[i].User]
+	at, err := t.beats.LastActive(ctx, viewer, missing)
+	for i, u := range users {
+		when, visible := at[u]
+		if !here && u != viewer {
+			// Who the viewer's friends are, and who hides, only the shards know.
+			states[i] = chat.PresenceState{User: u, State: offline.String()}
+			if visible {
+				states[i].State, states[i].LastActiveAt = sums[i].say.level().String(), sums[i].last
+			}
+		}
+		if visible && states[i].LastActiveAt == 0 && sums[i].say == sayNothing {
+			states[i].LastActiveAt = when
 		}
 	}
 	return states, err

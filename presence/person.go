@@ -1,59 +1,55 @@
 package presence
 
 import (
+	"slices"
 	"time"
 
 	"gori/chat"
 )
 
-// activity is what a session's last heartbeat said of its person.
-type activity uint8
-
-const (
-	unknown activity = iota // no heartbeat yet
-	active
-	idle
-)
-
 // live is one live session.
 type live struct {
 	id       chat.SessionID
-	activity activity
+	say      say       // of its last heartbeat
 	heard    time.Time // arrival or the last heartbeat
 	watching []chat.UserID
 }
 
-// person is a user with a live session, in grace, or with a last_active_at not
-// yet saved. Others are not in memory.
+// person is a user with a live session or a listener here, in grace here, of
+// whom the other nodes are to be told, or with a last_active_at not yet saved.
+// Others of this node's users are not in memory.
 type person struct {
-	status     Status
-	told       string // what others were last told
+	id         chat.UserID
+	word       word   // what is to be said of the person
+	said       record // what the other nodes were told
+	seen       seen
 	sessions   []*live
-	friends    []chat.UserID // as given by Befriended; shared, not changed
+	listeners  int
+	friends    []chat.UserID // sorted; of kin, as slot is
+	slot       uint32
+	hiding     []chat.UserID // sorted: those whom the person may not see
 	dropped    int           // sockets in grace that have not come back
+	dropSay    say           // what is said during grace
 	graceUntil time.Time
 	lastActive chat.Millis
 	saved      chat.Millis // what Beats is known to have
 }
 
-// event sums up the sessions.
-func (p *person) event(now time.Time) Event {
-	if len(p.sessions) == 0 {
-		if p.dropped > 0 && now.Before(p.graceUntil) {
-			return EventDropped
-		}
-		return EventLeft
-	}
-	e := EventIdle
-	for _, s := range p.sessions {
-		switch s.activity {
-		case active:
-			return EventActive
-		case unknown:
-			e = EventBack
+// speak sums up the sessions. Those not heard since doubt, when the process
+// stood still, say nothing yet.
+func (p *person) speak(now, doubt time.Time) word {
+	s := sayNothing
+	for _, l := range p.sessions {
+		if !l.heard.Before(doubt) {
+			s = max(s, l.say)
 		}
 	}
-	return e
+	if p.dropped > 0 && now.Before(p.graceUntil) {
+		s = max(s, p.dropSay)
+	} else {
+		p.dropped, p.dropSay, p.graceUntil = 0, sayNothing, time.Time{}
+	}
+	return makeWord(s, p.seen, len(p.sessions), p.listeners > 0)
 }
 
 // touch moves lastActive, never back.
@@ -75,9 +71,10 @@ func (p *person) drop(s *live, now time.Time, o Options) {
 		return
 	}
 	if p.graceUntil.Before(now) {
-		p.dropped = 0 // what dropped long ago is not coming back
+		p.dropped, p.dropSay = 0, sayNothing // what dropped long ago is not coming back
 	}
 	p.dropped++
+	p.dropSay = max(p.dropSay, s.say.lingering())
 	if until.After(p.graceUntil) {
 		p.graceUntil = until
 	}
@@ -94,6 +91,14 @@ func (p *person) take(id chat.SessionID) *live {
 	return nil
 }
 
-func (p *person) state(user chat.UserID) chat.PresenceState {
-	return chat.PresenceState{User: user, State: p.status.Told(), LastActiveAt: p.lastActive}
+// friendOf tells whether user is a friend of the person.
+func (p *person) friendOf(user chat.UserID) bool {
+	_, found := slices.BinarySearch(p.friends, user)
+	return found
+}
+
+// mayNotSee tells whether user has shut the person out.
+func (p *person) mayNotSee(user chat.UserID) bool {
+	_, found := slices.BinarySearch(p.hiding, user)
+	return found
 }

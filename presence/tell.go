@@ -10,11 +10,12 @@ import (
 	"gori/chat"
 )
 
-// Run tells and saves until ctx ends, then saves once more what is unsaved,
-// within 5 s. It returns when its goroutines have stopped.
+// Run tells, saves and gossips until ctx ends, then saves once more what is
+// unsaved, within 5 s. It returns when its goroutines have stopped.
 func (t *Tracker) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { t.keepLoop(ctx) })
+	wg.Go(func() { t.gossipLoop(ctx) })
 	t.tellLoop(ctx)
 	wg.Wait()
 }
@@ -46,18 +47,22 @@ func (t *Tracker) tellLoop(ctx context.Context) {
 }
 
 // tellRound ends graces that are over, tells what has changed and says whether
-// graces remain.
+// it is to be called again without being woken.
 func (t *Tracker) tellRound(now time.Time) bool {
 	t.mu.Lock()
+	if now.Before(t.untoldUntil) {
+		t.mu.Unlock()
+		return true
+	}
 	for u := range t.lingering {
 		p := t.people[u]
 		if p == nil {
 			delete(t.lingering, u)
 		} else if !now.Before(p.graceUntil) {
-			t.settleLocked(u, p, now)
+			t.settleLocked(u, p, t.sumLocked(u, now), now)
 		}
 	}
-	batches := t.batchesLocked()
+	batches := t.batchesLocked(now)
 	remain := len(t.lingering) > 0
 	t.mu.Unlock()
 	for _, b := range batches {
@@ -75,50 +80,76 @@ type batch struct {
 	states   []chat.PresenceState
 }
 
+// telling is who is told which of the states.
+type telling struct {
+	states   []chat.PresenceState
+	users    map[chat.UserID][]byte    // recipient → places in states, as uint32s
+	sessions map[chat.SessionID][]byte // likewise
+}
+
 // batchesLocked takes the dirty people, finds who hears of each, and groups
 // recipients that hear the same, so that a frame is encoded once for them.
-func (t *Tracker) batchesLocked() []batch {
-	var states []chat.PresenceState
-	users := map[chat.UserID][]byte{} // recipient → places in states, as uint32s
-	sessions := map[chat.SessionID][]byte{}
-	for u := range t.dirty {
+func (t *Tracker) batchesLocked(now time.Time) []batch {
+	r := telling{users: map[chat.UserID][]byte{}, sessions: map[chat.SessionID][]byte{}}
+	for u, before := range t.dirty {
 		delete(t.dirty, u)
-		p := t.people[u]
-		if p == nil {
-			continue
-		}
-		if told := p.status.Told(); told != p.told {
-			p.told = told
-			place := len(states)
-			states = append(states, p.state(u))
-			for _, f := range p.friends {
-				if fp := t.people[f]; fp != nil && len(fp.sessions) > 0 {
-					users[f] = appendPlace(users[f], place)
-				}
-			}
-			for _, s := range t.watchers[u] {
-				if t.users[s] != u {
-					sessions[s] = appendPlace(sessions[s], place)
-				}
-			}
-		}
-		if p.status == Offline {
-			p.friends = nil
-			t.forgetLocked(u, p)
+		t.tellOfLocked(&r, u, before, now)
+	}
+	for _, g := range t.found {
+		if p := t.people[t.users[g.session]]; p != nil && t.sumLocked(g.user, now).say == sayNothing {
+			r.sessions[g.session] = appendPlace(r.sessions[g.session], len(r.states))
+			r.states = append(r.states, chat.PresenceState{User: g.user, State: offline.String(), LastActiveAt: g.at})
 		}
 	}
-	for u, at := range t.found {
-		delete(t.found, u)
-		if t.people[u] != nil {
-			continue // here by now, and told of
-		}
-		place := len(states)
-		states = append(states, chat.PresenceState{User: u, State: Offline.Told(), LastActiveAt: at})
-		for _, s := range t.watchers[u] {
-			sessions[s] = appendPlace(sessions[s], place)
+	t.found = nil
+	return group(r.states, r.users, r.sessions)
+}
+
+// tellOfLocked adds one user to what is told: to friends and watchers who are
+// here, each as far as they may see.
+func (t *Tracker) tellOfLocked(r *telling, u chat.UserID, before was, now time.Time) {
+	s := t.sumLocked(u, now)
+	if s.say == sayNothing {
+		s.last = max(s.last, before.last)
+	}
+	friends, others := s.shown()
+	place := func(l level) func() int {
+		at := -1
+		return func() int {
+			if at < 0 {
+				at = len(r.states)
+				state := chat.PresenceState{User: u, State: l.String(), LastActiveAt: s.last}
+				if l == offline && s.say != sayNothing {
+					state.LastActiveAt = 0 // is hidden
+				}
+				r.states = append(r.states, state)
+			}
+			return at
 		}
 	}
-	return group(states, users, sessions)
+	toFriend, toOther := place(friends), place(others)
+	if friends == others {
+		toOther = toFriend
+	}
+	if friends != before.friends {
+		t.kin.of(u, func(p *person) {
+			if len(p.sessions) > 0 && !p.mayNotSee(u) {
+				r.users[p.id] = appendPlace(r.users[p.id], toFriend())
+			}
+		})
+	}
+	for _, session := range t.watchers[u] {
+		v := t.people[t.users[session]]
+		switch {
+		case v == nil || v.id == u || v.mayNotSee(u):
+		case v.friendOf(u):
+			if friends != before.friends {
+				r.sessions[session] = appendPlace(r.sessions[session], toFriend())
+			}
+		case others != before.others:
+			r.sessions[session] = appendPlace(r.sessions[session], toOther())
+		}
+	}
 }
 
 func group(states []chat.PresenceState, users map[chat.UserID][]byte, sessions map[chat.SessionID][]byte) []batch {
@@ -149,15 +180,10 @@ func group(states []chat.PresenceState, users map[chat.UserID][]byte, sessions m
 	return batches
 }
 
-// forgetLocked drops a person of whom nothing remains to be done.
-func (t *Tracker) forgetLocked(u chat.UserID, p *person) {
-	if p.status == Offline && p.told == Offline.Told() && p.saved >= p.lastActive {
-		delete(t.people, u)
-		delete(t.unsaved, u)
-	}
-}
-
-// appendPlace adds a place in the list of states to a recipient's key.
+// appendPlace adds a place in the list of states to a recipient's key, once.
 func appendPlace(key []byte, place int) []byte {
+	if n := len(key); n >= 4 && binary.LittleEndian.Uint32(key[n-4:]) == uint32(place) {
+		return key
+	}
 	return binary.LittleEndian.AppendUint32(key, uint32(place))
 }

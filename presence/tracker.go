@@ -14,13 +14,13 @@ const (
 	MaxWatched = 500     // people one session watches; more are not watched
 	MaxBatch   = 500     // users in one call of Beats and one batch told
 	maxUnsaved = 200_000 // offline people whose last_active_at waits for a shard
-	maxLookups = 10_000  // people whose last_active_at is still to be read for a watcher
+	maxLookups = 10_000  // sessions for which last_active_at is still to be read
 )
 
 // Options are the times of a Tracker; zero means the default.
 type Options struct {
 	Grace      time.Duration // after a dropped socket; 10 s
-	Silence    time.Duration // after the last heartbeat; 45 s
+	Silence    time.Duration // after the last heartbeat; chat.SilenceSeconds
 	BatchEvery time.Duration // the longest a change waits for others before it is told; 100 ms
 	SaveEvery  time.Duration // how often last_active_at of people who stay is saved; 1 min
 	Log        *slog.Logger
@@ -42,45 +42,76 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Tracker follows the sessions of one node. Make it with New; Run tells and
-// saves.
+// Tracker follows the sessions of one node and what the other nodes say of
+// theirs. Make it with New; Run tells, saves and gossips.
 type Tracker struct {
 	beats  Beats
 	teller Teller
 	opt    Options
-	wake   chan struct{} // capacity 1: there is something to tell
+	run    uint64        // tells this process from one before it; grows
+	wake   chan struct{} // capacity 1: there is something to tell people
 	keep   chan struct{} // capacity 1: there is something to save or read
+	soon   chan struct{} // capacity 1: someone has arrived, and the nodes are to be told
+	spread chan struct{} // capacity 1: there is something else to tell the nodes
 
 	mu        sync.Mutex
-	people    map[chat.UserID]*person
+	people    map[chat.UserID]*person          // who is here
 	users     map[chat.SessionID]chat.UserID   // whose a session is
 	watchers  map[chat.UserID][]chat.SessionID // sessions that watch the user
-	dirty     map[chat.UserID]struct{}         // status may differ from what was told
-	lingering map[chat.UserID]struct{}         // in grace
+	kin       kin                              // friends of those who are here
+	dirty     map[chat.UserID]was              // what is shown may differ from what was told
+	lingering map[chat.UserID]struct{}         // in grace here
 	unsaved   map[chat.UserID]struct{}         // to save at once, not at the next minute
-	lookups   map[chat.UserID]struct{}         // watched strangers whose last_active_at is to be read
-	found     map[chat.UserID]chat.Millis      // what was read of them, to tell
+	lookups   map[chat.SessionID]struct{}      // watchers for whom last_active_at of some is to be read
+	found     []glimpse                        // what was read for them, to tell
 	dropped   uint64                           // last_active_at given up, see maxUnsaved
+
+	// the other nodes, guarded by mu
+	peers       Peers // nil: there are none
+	self        string
+	nodes       nodes
+	announces   map[chat.UserID]struct{} // people of whom the nodes have not heard the newest
+	seenWords   map[chat.UserID]seenWord
+	seq         uint64              // of the last change announced
+	root        uint64              // the sum of digests
+	digests     [bucketCount]uint64 // of what has been announced
+	digested    time.Time           // when the last digest was sent
+	digestAfter time.Duration       // the pause before the next
+	lastRound   time.Time
+	doubt       time.Time // sessions not heard since say nothing
+	quietUntil  time.Time // nothing is told to nodes until then
+	untoldUntil time.Time // nothing is told to people until then
+	rejoined    bool      // a node has joined: who may see whom is to be read again
+	counts      Stats
 }
 
 // New makes a Tracker that keeps times in beats and tells through teller.
 func New(beats Beats, teller Teller, opt Options) *Tracker {
-	return &Tracker{
+	t := &Tracker{
 		beats: beats, teller: teller, opt: opt.withDefaults(),
+		run:       uint64(time.Now().UnixNano()),
 		wake:      make(chan struct{}, 1),
 		keep:      make(chan struct{}, 1),
+		soon:      make(chan struct{}, 1),
+		spread:    make(chan struct{}, 1),
 		people:    map[chat.UserID]*person{},
 		users:     map[chat.SessionID]chat.UserID{},
 		watchers:  map[chat.UserID][]chat.SessionID{},
-		dirty:     map[chat.UserID]struct{}{},
+		dirty:     map[chat.UserID]was{},
 		lingering: map[chat.UserID]struct{}{},
 		unsaved:   map[chat.UserID]struct{}{},
-		lookups:   map[chat.UserID]struct{}{},
-		found:     map[chat.UserID]chat.Millis{},
+		lookups:   map[chat.SessionID]struct{}{},
+		announces: map[chat.UserID]struct{}{},
+		seenWords: map[chat.UserID]seenWord{},
 	}
+	t.nodes.init()
+	return t
 }
 
-var _ chat.Attendance = (*Tracker)(nil)
+var (
+	_ chat.Attendance = (*Tracker)(nil)
+	_ chat.Discretion = (*Tracker)(nil)
+)
 
 // Arrived notes a new session. Whether its person is active is not known
 // before the first heartbeat: a user who was away stays away.
@@ -91,20 +122,18 @@ func (t *Tracker) Arrived(user chat.UserID, session chat.SessionID) {
 	if _, known := t.users[session]; known {
 		return
 	}
-	p := t.people[user]
-	if p == nil {
-		p = &person{told: Offline.Told()}
-		t.people[user] = p
-	}
+	before := t.sumLocked(user, now)
+	p := t.personLocked(user)
 	if p.dropped > 0 {
 		p.dropped-- // most likely the one that dropped
 	}
-	if p.status == Offline {
+	if before.say == sayNothing {
 		p.touch(now)
 	}
-	p.sessions = append(p.sessions, &live{id: session, heard: now})
+	p.sessions = append(p.sessions, &live{id: session, heard: now, say: back(before.say.level())})
 	t.users[session] = user
-	t.settleLocked(user, p, now)
+	t.cameBackLocked(user, nil, 1, now)
+	t.settleLocked(user, p, before, now)
 }
 
 // Beat notes a heartbeat.
@@ -120,13 +149,14 @@ func (t *Tracker) Beat(user chat.UserID, session chat.SessionID, isActive bool) 
 		if s.id != session {
 			continue
 		}
+		before := t.sumLocked(user, now)
 		s.heard = now
-		s.activity = idle
+		s.say = sayIdle
 		if isActive {
-			s.activity = active
+			s.say = sayActive
 			p.touch(now)
 		}
-		t.settleLocked(user, p, now)
+		t.settleLocked(user, p, before, now)
 		return
 	}
 }
@@ -140,66 +170,82 @@ func (t *Tracker) Left(user chat.UserID, session chat.SessionID, explicit bool) 
 	if p == nil {
 		return
 	}
+	before := t.sumLocked(user, now)
 	s := p.take(session)
 	if s == nil {
 		return
 	}
 	t.unwatchLocked(s)
 	delete(t.users, session)
-	if s.activity != idle && p.status == Online && explicit {
+	delete(t.lookups, session)
+	if explicit && s.say.level() == online {
 		p.touch(now) // leaving is something a person does
 	}
 	if !explicit {
 		p.drop(s, now, t.opt)
 	}
-	t.settleLocked(user, p, now)
+	t.settleLocked(user, p, before, now)
 }
 
 // Watch replaces what a session watches; nil ends it. Times of people who are
 // not here are read in the background and told when they are known.
 func (t *Tracker) Watch(session chat.SessionID, users []chat.UserID) []chat.PresenceState {
+	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.people[t.users[session]]
+	user := t.users[session]
+	p := t.people[user]
 	if p == nil {
-		return t.statesLocked(users)
+		return nil
 	}
 	i := slices.IndexFunc(p.sessions, func(s *live) bool { return s.id == session })
 	if i < 0 {
-		return t.statesLocked(users)
+		return nil
 	}
 	s := p.sessions[i]
 	t.unwatchLocked(s)
 	s.watching = slices.Clone(users[:min(len(users), MaxWatched)])
+	states := make([]chat.PresenceState, 0, len(users))
 	for _, u := range s.watching {
 		t.watchers[u] = append(t.watchers[u], session)
-		if t.people[u] == nil && len(t.lookups) < maxLookups {
-			t.lookups[u] = struct{}{}
-		}
+		states = append(states, t.stateLocked(p, u, now))
 	}
-	if len(t.lookups) > 0 {
+	if len(s.watching) > 0 && len(t.lookups) < maxLookups {
+		t.lookups[session] = struct{}{}
 		signal(t.keep)
 	}
-	return t.statesLocked(users)
+	return states
 }
 
-// Befriended replaces the accepted friends of a user who is here and answers
-// with their present state.
-func (t *Tracker) Befriended(user chat.UserID, friends []chat.UserID) []chat.PresenceState {
+// Befriended replaces the accepted friends of a user who is here, and those who
+// do not want to be seen by the user, and answers with the friends' present
+// state.
+func (t *Tracker) Befriended(user chat.UserID, friends, hiding []chat.UserID) []chat.PresenceState {
+	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if p := t.people[user]; p != nil {
-		p.friends = slices.Clone(friends[:min(len(friends), chat.MaxFriends)])
+	friends = slices.Clone(friends[:min(len(friends), chat.MaxFriends)])
+	p := t.people[user]
+	if p == nil || len(p.sessions) == 0 {
+		p = &person{id: user, friends: slices.Sorted(slices.Values(friends))}
+	} else {
+		t.kin.set(p, slices.Clone(friends))
 	}
-	return t.statesLocked(friends)
+	p.hiding = slices.Sorted(slices.Values(hiding))
+	states := make([]chat.PresenceState, 0, len(friends))
+	for _, u := range friends {
+		states = append(states, t.stateLocked(p, u, now))
+	}
+	return states
 }
 
-// Here counts users with a live session or in grace, and live sessions.
+// Here counts users with a live session or in grace on this node, and its live
+// sessions.
 func (t *Tracker) Here() (users, sessions int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range t.people {
-		if p.status != Offline {
+		if p.word.say() != sayNothing {
 			users++
 		}
 	}
@@ -214,37 +260,57 @@ func (t *Tracker) GivenUp() uint64 {
 	return t.dropped
 }
 
-func (t *Tracker) statesLocked(users []chat.UserID) []chat.PresenceState {
-	states := make([]chat.PresenceState, 0, len(users))
-	for _, u := range users {
-		if p := t.people[u]; p != nil {
-			states = append(states, p.state(u))
-		} else {
-			states = append(states, chat.PresenceState{User: u, State: Offline.Told()})
-		}
+// personLocked finds or makes the person of a user who is here.
+func (t *Tracker) personLocked(user chat.UserID) *person {
+	p := t.people[user]
+	if p == nil {
+		p = &person{id: user}
+		t.people[user] = p
 	}
-	return states
+	return p
 }
 
-// settleLocked moves a person by the table and notes what Run has to do.
-func (t *Tracker) settleLocked(user chat.UserID, p *person, now time.Time) {
-	p.status = p.status.Next(p.event(now))
-	if p.status.Lingering() {
+// settleLocked brings a person's word up to date and notes what Run has to do.
+// before is the sum before whatever has happened.
+func (t *Tracker) settleLocked(user chat.UserID, p *person, before sum, now time.Time) {
+	was := p.word
+	p.word = p.speak(now, t.doubt)
+	if p.word.say() != sayNothing && len(p.sessions) == 0 {
 		t.lingering[user] = struct{}{}
 		signal(t.wake)
 	} else {
 		delete(t.lingering, user)
 	}
-	if p.status == Offline {
-		p.dropped, p.graceUntil = 0, time.Time{}
+	if len(p.sessions) == 0 {
+		t.kin.clear(p)
+		p.hiding = nil
 	}
-	if told := p.status.Told(); told != p.told || p.status == Offline {
-		t.dirty[user] = struct{}{}
-		if told != Online.Told() {
-			t.unsaved[user] = struct{}{}
-			signal(t.keep)
+	if p.word.say().level() != online && p.lastActive > p.saved {
+		t.unsaved[user] = struct{}{}
+		signal(t.keep)
+	}
+	if p.word != p.said.word {
+		if t.peers == nil {
+			p.said.word = p.word
+		} else {
+			t.announces[user] = struct{}{}
+			if p.word.here() && !was.here() {
+				signal(t.soon)
+			} else {
+				signal(t.spread)
+			}
 		}
-		signal(t.wake)
+	}
+	t.changedLocked(user, before, now)
+	t.forgetLocked(user, p)
+}
+
+// forgetLocked drops a person of whom nothing remains to be done.
+func (t *Tracker) forgetLocked(u chat.UserID, p *person) {
+	if p.word.empty() && p.said.word.empty() && len(p.sessions) == 0 && p.saved >= p.lastActive && t.people[u] == p {
+		delete(t.people, u)
+		delete(t.unsaved, u)
+		delete(t.lingering, u)
 	}
 }
 

@@ -16,12 +16,13 @@ import (
 type fakeBeats struct {
 	mu    sync.Mutex
 	at    map[chat.UserID]chat.Millis
+	to    map[chat.UserID]chat.PresenceTo
 	saves int
 	most  int
 	down  bool
 }
 
-func (b *fakeBeats) LastActive(_ context.Context, ids []chat.UserID) (map[chat.UserID]chat.Millis, error) {
+func (b *fakeBeats) LastActive(_ context.Context, _ chat.UserID, ids []chat.UserID) (map[chat.UserID]chat.Millis, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.down {
@@ -29,7 +30,7 @@ func (b *fakeBeats) LastActive(_ context.Context, ids []chat.UserID) (map[chat.U
 	}
 	m := map[chat.UserID]chat.Millis{}
 	for _, u := range ids {
-		if b.at[u] != 0 {
+		if b.to[u] == chat.PresenceToEveryone {
 			m[u] = b.at[u]
 		}
 	}
@@ -48,6 +49,16 @@ func (b *fakeBeats) SaveActive(_ context.Context, at map[chat.UserID]chat.Millis
 		b.at[u] = max(b.at[u], when)
 	}
 	return nil
+}
+
+func (b *fakeBeats) SeenBy(_ context.Context, ids []chat.UserID) (map[chat.UserID]chat.PresenceTo, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := map[chat.UserID]chat.PresenceTo{}
+	for _, u := range ids {
+		m[u] = b.to[u]
+	}
+	return m, nil
 }
 
 func (b *fakeBeats) get(u chat.UserID) chat.Millis {
@@ -127,15 +138,21 @@ func bubble(t *testing.T, f func(tr *Tracker, e *ear, b *fakeBeats)) {
 	})
 }
 
+// come is a session that arrives and whose user anyone may see.
+func come(tr *Tracker, u chat.UserID, s chat.SessionID) {
+	tr.Arrived(u, s)
+	tr.SeenBy(u, chat.PresenceToEveryone)
+}
+
 // friends makes 1 and 2 friends, 2 being here by session 20 and kept awake.
 func friends(tr *Tracker) {
-	tr.Arrived(2, 20)
-	tr.Befriended(2, []chat.UserID{1})
+	come(tr, 2, 20)
+	tr.Befriended(2, []chat.UserID{1}, nil)
 }
 
 func arrive(tr *Tracker, s chat.SessionID) {
-	tr.Arrived(1, s)
-	tr.Befriended(1, []chat.UserID{2})
+	come(tr, 1, s)
+	tr.Befriended(1, []chat.UserID{2}, nil)
 }
 
 func eq(t *testing.T, got []string, want ...string) {
@@ -236,7 +253,7 @@ func TestExplicitLeaveIsOfflineAtOnce(t *testing.T) {
 	bubble(t, func(tr *Tracker, e *ear, _ *fakeBeats) {
 		friends(tr)
 		arrive(tr, 10)
-		tr.Arrived(1, 11)
+		come(tr, 1, 11)
 		time.Sleep(time.Second)
 		tr.Left(1, 10, true)
 		time.Sleep(time.Second)
@@ -256,7 +273,7 @@ func TestSeveralDevices(t *testing.T) {
 	bubble(t, func(tr *Tracker, e *ear, _ *fakeBeats) {
 		friends(tr)
 		arrive(tr, 10)
-		tr.Arrived(1, 11)
+		come(tr, 1, 11)
 		tr.Beat(1, 10, true)
 		tr.Beat(1, 11, false)
 		time.Sleep(time.Second)
@@ -269,20 +286,20 @@ func TestSeveralDevices(t *testing.T) {
 		tr.Left(1, 11, true)
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		eq(t, e.words(2, 1), "online", "away", "online")
+		eq(t, e.words(2, 1), "online", "away", "online", "away") // the phone was idle
 		arrive(tr, 12)
 		time.Sleep(time.Minute)
 		tr.Left(1, 12, true)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		eq(t, e.words(2, 1), "online", "away", "online", "offline")
+		eq(t, e.words(2, 1), "online", "away", "online", "away", "offline")
 	})
 }
 
 func TestWatchers(t *testing.T) {
 	bubble(t, func(tr *Tracker, e *ear, b *fakeBeats) {
 		b.at[3] = 77
-		tr.Arrived(2, 20)
+		come(tr, 2, 20)
 		states := tr.Watch(20, []chat.UserID{1, 2, 3})
 		if len(states) != 3 || states[0].State != "offline" || states[1].State != "online" {
 			t.Fatalf("states %+v", states)
@@ -292,7 +309,7 @@ func TestWatchers(t *testing.T) {
 		if w := e.sessionWords(20, 3); len(w) != 1 || w[0].state.LastActiveAt != 77 || w[0].state.State != "offline" {
 			t.Fatalf("of a stranger the watcher heard %+v", w)
 		}
-		tr.Arrived(1, 10)
+		come(tr, 1, 10)
 		time.Sleep(time.Second)
 		tr.Watch(20, nil)
 		tr.Left(1, 10, true)
@@ -351,7 +368,7 @@ func TestManyAreToldInBatches(t *testing.T) {
 			all[i] = chat.UserID(i + 1)
 		}
 		for i, u := range all {
-			tr.Arrived(u, chat.SessionID(i+1))
+			come(tr, u, chat.SessionID(i+1))
 			tr.Watch(chat.SessionID(i+1), all)
 		}
 		time.Sleep(time.Second)
@@ -376,8 +393,8 @@ func TestManyAreToldInBatches(t *testing.T) {
 func TestStates(t *testing.T) {
 	bubble(t, func(tr *Tracker, _ *ear, b *fakeBeats) {
 		b.at[7] = 5
-		tr.Arrived(1, 10)
-		got, err := tr.States(t.Context(), []chat.UserID{1, 7, 8})
+		come(tr, 1, 10)
+		got, err := tr.States(t.Context(), 2, []chat.UserID{1, 7, 8})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -92,19 +92,24 @@ func (s *Store) Friends(ctx context.Context, user chat.UserID) ([]chat.Friend, e
 	return friends, err
 }
 
-func scanFriends(rows pgx.Rows) ([]chat.Friend, error) {
-	friends := []chat.Friend{}
+// scanFriends reads what sqlFriends finds, and apart from it those who have
+// blocked the owner of the list.
+func scanFriends(rows pgx.Rows) (friends []chat.Friend, hiding []chat.UserID, err error) {
+	friends = []chat.Friend{}
 	var f chat.Friend
 	var since time.Time
 	var p pair
-	_, err := pgx.ForEachRow(rows, append([]any{&f.User, &since}, p.fields()...), func() error {
+	_, err = pgx.ForEachRow(rows, append([]any{&f.User, &since}, p.fields()...), func() error {
+		if p.theirs.Wants == wantsBlocked {
+			hiding = append(hiding, f.User)
+		}
 		if f.State = p.state(); f.State != "" {
 			f.Since = chat.MillisOf(since)
 			friends = append(friends, f)
 		}
 		return nil
 	})
-	return friends, err
+	return friends, hiding, err
 }
 
 // Befriend asks for a friendship, or accepts the one that was asked for.

@@ -111,7 +111,7 @@ func (s *Store) Home(ctx context.Context, user chat.UserID, after chat.Pos, limi
 		if err != nil {
 			return err
 		}
-		h.Friends, err = scanFriends(rows)
+		h.Friends, h.Hiding, err = scanFriends(rows)
 		return err
 	})
 	return h, err

@@ -51,7 +51,7 @@ func (s *Store) Self(ctx context.Context, user chat.UserID) (chat.Self, error) {
 	return self, err
 }
 
-const sqlSelf = `SELECT ` + userColumns + `, u.admin, u.lang FROM ` + userTables + `
+const sqlSelf = `SELECT ` + userColumns + `, u.admin, u.lang, u.presence_to FROM ` + userTables + `
 	WHERE u.partition = $1 AND u.user_id = $2`
 
 func readSelf(ctx context.Context, q querier, user chat.UserID, self *chat.Self) error {
@@ -60,7 +60,7 @@ func readSelf(ctx context.Context, q querier, user chat.UserID, self *chat.Self)
 
 func scanSelf(row pgx.Row, self *chat.Self) error {
 	var active *time.Time
-	err := row.Scan(append(userFields(&self.User, &active), &self.Admin, &self.Lang)...)
+	err := row.Scan(append(userFields(&self.User, &active), &self.Admin, &self.Lang, &self.PresenceTo)...)
 	self.LastActiveAt = millisOf(active)
 	return orNotFound(err, chat.CodeNotFound, "there is no such user")
 }
@@ -106,9 +106,9 @@ func (s *Store) EditProfile(ctx context.Context, user chat.UserID, e chat.Profil
 		_, err := tx.Exec(ctx, `UPDATE data.users SET
 				display_name = coalesce($3, display_name), search_name = coalesce($4, search_name),
 				status_line = coalesce($5, status_line), avatar_color = coalesce($6, avatar_color),
-				lang = coalesce($7, lang)
+				lang = coalesce($7, lang), presence_to = coalesce($8, presence_to)
 			WHERE partition = $1 AND user_id = $2`,
-			shard.Of(user), user, e.DisplayName, search, e.StatusLine, e.AvatarColor, e.Lang)
+			shard.Of(user), user, e.DisplayName, search, e.StatusLine, e.AvatarColor, e.Lang, e.PresenceTo)
 		if err != nil {
 			return err
 		}

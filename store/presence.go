@@ -13,18 +13,31 @@ import (
 	"gori/shard"
 )
 
-var _ presence.Beats = (*Store)(nil)
+var (
+	_ presence.Beats = (*Store)(nil)
+	_ chat.Shy       = (*Store)(nil)
+)
 
-// LastActive reads when users were last active. Those who never were are left
-// out, and those whose shard did not answer, together with an error.
-func (s *Store) LastActive(ctx context.Context, ids []chat.UserID) (map[chat.UserID]chat.Millis, error) {
+// sqlSeen selects whether viewer $3 may see user u, whose row about the viewer
+// is f: the user, unless blocked everyone or friends, as the user has chosen.
+// Who is a friend is as in pair.state.
+const sqlSeen = `u.user_id = $3 OR coalesce(f.mine, 0) <> 2 AND (u.presence_to = 0 OR u.presence_to = 1
+	AND f.mine = 1 AND f.mine_version > f.their_refused AND f.theirs = 1 AND f.their_version > f.refused)`
+
+// LastActive reads when users were last active, of those whom the viewer may
+// see; zero: never. Those whose shard did not answer are left out, together
+// with an error.
+func (s *Store) LastActive(ctx context.Context, viewer chat.UserID, ids []chat.UserID) (map[chat.UserID]chat.Millis, error) {
 	type seen struct {
 		User chat.UserID
-		At   time.Time
+		At   *time.Time
 	}
 	rows, err := readUsers(ctx, s, ids, func(ctx context.Context, q querier, parts []int32, ids []int64) ([]seen, error) {
-		rows, err := q.Query(ctx, `SELECT t.user_id, t.last_active_at FROM unnest($1::int[], $2::bigint[]) AS want (partition, user_id)
-			JOIN data.user_state t USING (partition, user_id) WHERE t.last_active_at IS NOT NULL`, parts, ids)
+		rows, err := q.Query(ctx, `SELECT u.user_id, t.last_active_at FROM unnest($1::int[], $2::bigint[]) AS want (partition, user_id)
+			JOIN data.users u USING (partition, user_id)
+			LEFT JOIN data.user_state t USING (partition, user_id)
+			LEFT JOIN data.friends f ON f.partition = u.partition AND f.user_id = u.user_id AND f.other_id = $3
+			WHERE `+sqlSeen, parts, ids, viewer)
 		if err != nil {
 			return nil, err
 		}
@@ -32,9 +45,46 @@ func (s *Store) LastActive(ctx context.Context, ids []chat.UserID) (map[chat.Use
 	})
 	at := make(map[chat.UserID]chat.Millis, len(rows))
 	for _, r := range rows {
-		at[r.User] = chat.MillisOf(r.At)
+		at[r.User] = millisOf(r.At)
 	}
 	return at, err
+}
+
+// SeenBy reads who may see users. Those whose shard did not answer are left
+// out, together with an error.
+func (s *Store) SeenBy(ctx context.Context, ids []chat.UserID) (map[chat.UserID]chat.PresenceTo, error) {
+	type choice struct {
+		User chat.UserID
+		To   int16
+	}
+	rows, err := readUsers(ctx, s, ids, func(ctx context.Context, q querier, parts []int32, ids []int64) ([]choice, error) {
+		rows, err := q.Query(ctx, `SELECT u.user_id, u.presence_to FROM unnest($1::int[], $2::bigint[]) AS want (partition, user_id)
+			JOIN data.users u USING (partition, user_id)`, parts, ids)
+		if err != nil {
+			return nil, err
+		}
+		return pgx.CollectRows(rows, pgx.RowToStructByPos[choice])
+	})
+	to := make(map[chat.UserID]chat.PresenceTo, len(rows))
+	for _, r := range rows {
+		to[r.User] = chat.PresenceTo(r.To)
+	}
+	return to, err
+}
+
+// HidingFrom lists those who have blocked a user, as far as the user's home has
+// heard.
+func (s *Store) HidingFrom(ctx context.Context, user chat.UserID) (ids []chat.UserID, err error) {
+	err = s.read(ctx, shard.Of(user), func(ctx context.Context, q querier) error {
+		rows, err := q.Query(ctx, `SELECT other_id FROM data.friends
+			WHERE partition = $1 AND user_id = $2 AND theirs = $3`, shard.Of(user), user, wantsBlocked)
+		if err != nil {
+			return err
+		}
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[chat.UserID])
+		return err
+	})
+	return ids, err
 }
 
 // SaveActive writes when users were last active, each shard's in one

@@ -26,11 +26,11 @@ func TestLastActiveNeverGoesBack(t *testing.T) {
 	if err := h.SaveActive(ctx, older); err != nil {
 		t.Fatal(err)
 	}
-	got, err := h.LastActive(ctx, append(users, stranger, 1<<60))
+	got, err := h.LastActive(ctx, stranger, append(users, stranger, 1<<60))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != len(at) {
+	if len(got) != len(at)+1 || got[stranger] != 0 {
 		t.Fatalf("%d times read, want %d", len(got), len(at))
 	}
 	for u, want := range at {
