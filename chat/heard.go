@@ -114,10 +114,5 @@ func (svc *Service) heardMembers(body []byte) error {
 	return err
 }
 
-// Missed tells that tidings of another node may have been lost.
-func (svc *Service) Missed() {
-	svc.profiles.forgetAll()
-}
-
 // awaited tells whether the user has a live session or a long poll here.
 func (h *Hub) awaited(user UserID) bool { return h.Online(user) || h.waiting(user) }

@@ -69,6 +69,7 @@ type Hub struct {
 	viewers [hubShards]viewerShard
 	notices noticeBoard
 	abroad  abroadBoard
+	behind  behindTable
 	gone    goneLogins
 	workers workers
 	waits   waitTable
@@ -94,6 +95,7 @@ type hubShard struct {
 // shard's mu.
 type userSessions struct {
 	sessions []*Session // oldest first
+	told     told
 }
 
 // NewHub makes an empty hub. Run must run for silence to be noticed and inbox
@@ -108,6 +110,7 @@ func NewHub(cfg HubConfig) *Hub {
 	}
 	h.notices.init()
 	h.abroad.init()
+	h.behind.init()
 	h.gone.init()
 	h.closes.init()
 	h.waits.init()
@@ -270,6 +273,9 @@ type HubStats struct {
 	Dropped   map[string]int64 // frames dropped, by reason
 	Closed    map[CloseCode]int64
 }
+
+// Sessions is the number of live sessions.
+func (h *Hub) Sessions() int { return int(h.sessions.Load()) }
 
 // Stats returns the counts.
 func (h *Hub) Stats() HubStats {

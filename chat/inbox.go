@@ -44,6 +44,7 @@ type ThreadUnread struct {
 
 // InboxPage is what changed in a user's inbox after some Pos, by ascending Pos.
 type InboxPage struct {
+	Head    Pos          `json:"-"`   // of the newest entry; with More it is not among these
 	Pos     Pos          `json:"pos"` // to send in the next resume; with More: of the last entry
 	Entries []InboxEntry `json:"entries"`
 	More    bool         `json:"more"`
@@ -54,8 +55,8 @@ type Home struct {
 	Self    Self
 	Inbox   InboxPage
 	Friends []Friend
-}
 	Hiding  []UserID // those who have blocked the user; never shown
+}
 
 // InboxNotice tells the sessions of a user that an inbox entry has changed.
 // Notices are a doorbell: they may be lost, merged or late; Pos tells.

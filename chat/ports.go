@@ -67,6 +67,15 @@ type Inboxes interface {
 	Prefer(ctx context.Context, user UserID, id ChannelID, p Preference) (InboxEntry, error)
 }
 
+// Positions tells how far inboxes have come, many at once: nodes compare it with
+// what their sessions were told.
+type Positions interface {
+	// InboxPositions reads the last Pos of up to 1000 users, each home shard's
+	// in one query. Unknown users are left out, and those whose shard does not
+	// answer, with an error.
+	InboxPositions(ctx context.Context, users []UserID) (map[UserID]Pos, error)
+}
+
 // Invites keeps invite links of groups, on the channel's shard. The code holds
 // the channel id, so any node finds its shard.
 type Invites interface {

@@ -42,6 +42,7 @@ func (s *Session) resume(f *resumeOp) bool {
 		s.end(CloseOverload, "resume is not possible now")
 		return false
 	}
+	s.svc.arrived(s.who.User, answer.head)
 	answer.Session = strconv.FormatUint(uint64(s.id), 10)
 	s.release(encode(answer))
 	return true
@@ -57,7 +58,7 @@ func (svc *Service) resumed(ctx context.Context, who Identity, pos Pos) (*Resume
 		return nil, err
 	}
 	page, friends := home.Inbox, home.Friends
-	r.Me, r.Pos, r.More = home.Self, page.Pos, page.More
+	r.Me, r.Pos, r.More, r.head = home.Self, page.Pos, page.More, max(page.Head, page.Pos)
 	r.Entries = append(r.Entries, page.Entries...)
 	r.Friends = append(r.Friends, friends...)
 	if r.People, err = svc.facesOf(ctx, peersOf(page.Entries, friends)); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,6 +20,7 @@ type Deps struct {
 	Invites    Invites // nil: no invite links
 	People     People
 	Contacts   Contacts
+	Positions  Positions  // nil: what the mesh loses is found only by later notices
 	Attendance Attendance // nil: nobody is told of comings and goings
 	Audit      Auditor    // nil: not kept
 	Meter      Meter      // nil: not counted
@@ -43,6 +45,7 @@ type Service struct {
 	invites    Invites
 	people     People
 	contacts   Contacts
+	positions  Positions
 	attendance Attendance
 	interest   Interest
 	audit      Auditor
@@ -61,8 +64,10 @@ type Service struct {
 	marks    readMarks
 	lights   lightBoard
 	errands  errands
+	repair   repairer
 
-	work deliveries
+	work     deliveries
+	repaired atomic.Int64 // inboxes read because something was not told
 }
 
 // NewService makes a service, or tells which part is missing.
@@ -75,7 +80,7 @@ func NewService(d Deps) (*Service, error) {
 		}
 	}
 	svc := &Service{log: d.Log, directory: d.Directory, roster: d.Roster, inboxes: d.Inboxes, invites: d.Invites,
-		people: d.People, contacts: d.Contacts, attendance: d.Attendance, audit: d.Audit, meter: d.Meter, hub: d.Hub,
+		people: d.People, contacts: d.Contacts, positions: d.Positions, attendance: d.Attendance, audit: d.Audit, meter: d.Meter, hub: d.Hub,
 		limit: d.MemberLimit, node: d.Node, now: d.Now, logger: d.Logger}
 	if svc.limit == 0 {
 		svc.limit = DefaultMemberLimit
@@ -96,6 +101,7 @@ func NewService(d Deps) (*Service, error) {
 	svc.profiles.init()
 	svc.marks.init()
 	svc.lights.init()
+	svc.repair.init()
 	return svc, nil
 }
 
@@ -104,6 +110,7 @@ func NewService(d Deps) (*Service, error) {
 func (svc *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { svc.runMarks(ctx) })
+	wg.Go(func() { svc.runRepair(ctx) })
 	err := svc.hub.Run(ctx)
 	wg.Wait()
 	svc.work.stop()
