@@ -17,6 +17,8 @@ type Self struct {
 	User
 	Admin bool   `json:"admin"`
 	Lang  string `json:"lang"`
+	// PresenceTo is who may see this user's presence: everyone, friends or nobody.
+	PresenceTo string `json:"presence_to"`
 }
 
 // Channel kinds.

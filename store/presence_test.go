@@ -1,23 +1,22 @@
 package store
 
 import (
-	"context"
+	"slices"
 	"testing"
 
 	"gori/chat"
 )
 
 func TestLastActiveNeverGoesBack(t *testing.T) {
-	h := newHarness(t, 2)
-	ctx := context.Background()
-	var users []chat.UserID
+	t.Parallel()
+	h := newWorld(t, 2)
+	ctx := t.Context()
 	at := map[chat.UserID]chat.Millis{}
-	for i := range 40 {
-		u := h.user()
-		users = append(users, u)
+	users := h.people(12)
+	for i, u := range users {
 		at[u] = chat.Millis(1_700_000_000_000 + i)
 	}
-	stranger := h.user()
+	stranger := h.person("stranger")
 	if err := h.SaveActive(ctx, at); err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +35,47 @@ func TestLastActiveNeverGoesBack(t *testing.T) {
 	for u, want := range at {
 		if got[u] != want {
 			t.Fatalf("user %d was last active at %d, want %d", u, got[u], want)
+		}
+	}
+}
+
+// TestWhoMaySee: last_active_at is told to those whom the user has chosen, never
+// to those the user has blocked, and always to the user.
+func TestWhoMaySee(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	ctx := t.Context()
+	p := w.people(4)
+	u, friend, stranger, blocked := p[0], p[1], p[2], p[3]
+	sure(w.Befriend(ctx, u, friend))
+	sure(w.Befriend(ctx, friend, u))
+	if err := w.Block(ctx, u, blocked); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.SaveActive(ctx, map[chat.UserID]chat.Millis{u: 1_700_000_000_000}); err != nil {
+		t.Fatal(err)
+	}
+	for to, want := range map[chat.PresenceTo]map[chat.UserID]bool{
+		chat.PresenceToEveryone: {u: true, friend: true, stranger: true},
+		chat.PresenceToFriends:  {u: true, friend: true},
+		chat.PresenceToNobody:   {u: true},
+	} {
+		self := sure(w.EditProfile(ctx, u, chat.ProfileEdit{PresenceTo: &to}))
+		if self.PresenceTo != to || sure(w.SeenBy(ctx, p))[u] != to {
+			t.Fatalf("%v was kept as %v", to, self.PresenceTo)
+		}
+		for _, viewer := range p {
+			at, seen := sure(w.LastActive(ctx, viewer, []chat.UserID{u}))[u]
+			if seen != want[viewer] || seen && at != 1_700_000_000_000 {
+				t.Errorf("%v: viewer %d of %v sees %v, %d", to, viewer, p, seen, at)
+			}
+		}
+	}
+	for _, viewer := range p {
+		hiding := sure(w.HidingFrom(ctx, viewer))
+		home := sure(w.Home(ctx, viewer, 0, 1))
+		if slices.Contains(hiding, u) != (viewer == blocked) || !slices.Equal(hiding, home.Hiding) {
+			t.Errorf("from %d of %v hide %v, %v", viewer, p, hiding, home.Hiding)
 		}
 	}
 }
