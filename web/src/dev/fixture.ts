@@ -203,7 +203,7 @@ export function installFixture(search: string): void {
     writePeople.typingList.value = [{ channel: G, thread: 0, user: asUserID("4"), until: now + 1e7 }];
     writeChannels.entryMap.value = new Map(entries.map((e) => [e.channel, e]));
     writeChannels.memberMap.value = new Map([[G, members]]);
-    writeChannels.details.value = new Map([[G, { id: G, kind: KIND_GROUP, name: "제품 팀", created_at: now, last_seq: 133, last_n: 133, last_change: 4, member_count: 5, member_limit: 100, member_version: 2, role: 2 as const }]]);
+    writeChannels.details.value = new Map([[G, { id: G, kind: KIND_GROUP, name: "제품 팀", created_at: now, last_seq: 133, last_n: 133, last_change: 4, member_count: 6, member_limit: 100, member_version: 2, role: 2 as const }]]);
     if (has("offline")) {
       const row = (body: string): OutboxRow => ({ client_msg_id: uuid(), channel: G, body, order: ++mid, made_at: now, state: "pending" });
       const list = [row("지하철이라 조금 늦게 갈 것 같아요"), row("먼저 시작해 주세요")];

@@ -17,7 +17,7 @@ let settings: PushSettings = { hide_body: false, quiet_from: 22 * 60, quiet_to: 
 let devices: readonly PushDevice[] = [
   { id: asPushDeviceID("11"), kind: "webpush", name: "Chrome · Linux", created_at: now - 9 * day, last_ok_at: now - 36e5 },
   { id: asPushDeviceID("12"), kind: "webpush", name: "Safari · iPhone", created_at: now - 30 * day, last_ok_at: now - 2 * day },
-  { id: asPushDeviceID("13"), kind: "webhook", name: "", created_at: now - 2 * day },
+  { id: asPushDeviceID("13"), kind: "webhook", host: "hooks.example.org", created_at: now - 2 * day, failures: 2 },
 ];
 let bots: readonly User[] = [
   { id: asUserID("8"), login_name: "build-bot", display_name: "빌드 알림", avatar_color: 11, bot: true },

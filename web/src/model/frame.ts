@@ -85,7 +85,10 @@ const checkInvite = object({
 });
 const checkPage = object({ messages: array(checkMessage), more_before: boolean, more_after: boolean, last_seq: number, last_change: number });
 const checkPushSettings = object({ hide_body: boolean, quiet_from: number, quiet_to: number, zone: text });
-const checkPushDevice = object({ id: idText, kind: oneOf("webpush", "webhook"), name: text, created_at: opt(number), last_ok_at: opt(number) });
+const checkPushDevice = object({
+  id: idText, kind: oneOf("webpush", "webhook"), name: opt(text), host: opt(text), current: opt(boolean), created_at: opt(number),
+  last_ok_at: opt(number), failures: opt(number),
+});
 const checkHook = object({ id: idText, name: text, created_at: opt(number), url: opt(text) });
 const checkInboxPage = object({ pos: number, entries: array(checkEntry), more: boolean, people: opt(array(checkUser)) });
 

@@ -8,7 +8,7 @@ export interface MessagePush {
   readonly seq: Seq;
   readonly thread?: Seq;
   /** The sender, or the group. */
-  readonly title: string;
+  readonly title?: string;
   readonly sender?: string;
   /** Left out when the user hides it. */
   readonly body?: string;
@@ -35,7 +35,7 @@ export type Push = MessagePush | ClearPush | TestPush;
 
 const checks: Readonly<Record<Push["kind"], Check>> = {
   message: object({
-    channel: idText, seq: number, thread: opt(number), title: text, sender: opt(text), body: opt(text), count: number, badge: number, at: number,
+    channel: idText, seq: number, thread: opt(number), title: opt(text), sender: opt(text), body: opt(text), count: number, badge: number, at: number,
   }),
   clear: object({ channel: idText, seq: number, badge: number }),
   test: object({}),

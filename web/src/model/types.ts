@@ -251,9 +251,15 @@ export interface PushSettings {
 export interface PushDevice {
   readonly id: PushDeviceID;
   readonly kind: "webpush" | "webhook";
-  readonly name: string;
+  readonly name?: string;
+  /** Of its address; the rest of it is a secret. */
+  readonly host?: string;
+  /** It goes with the login that asks. */
+  readonly current?: boolean;
   readonly created_at?: Millis;
   readonly last_ok_at?: Millis;
+  /** Pushes given up, in a row. */
+  readonly failures?: number;
 }
 
 export interface PushInfo {

@@ -32,8 +32,9 @@ export class PushDevice {
   async view(): Promise<PushView> {
     const info = await this.api.push();
     const known = await this.known();
-    const listed = known !== null && info.devices.some((d) => d.id === known) && (await this.door.current()) !== null;
-    return { ...info, here: { ...this.ground(), device: listed ? known : null } };
+    const own = info.devices.find((d) => d.id === known) ?? info.devices.find((d) => d.current === true);
+    const here = own !== undefined && (await this.door.current().catch(() => null)) !== null;
+    return { ...info, here: { ...this.ground(), device: here ? own.id : null } };
   }
 
   /** Asks for the permission if need be, and tells the server where to push. */

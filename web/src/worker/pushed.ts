@@ -96,8 +96,9 @@ async function tellMessage(scope: Scope, push: MessagePush, lang: string): Promi
 /** A direct message comes from who the title names; in a group the sender stands before the words. */
 export function wordsOf(push: MessagePush, lang: string, languages: readonly string[]): { title: string; body: string } {
   const words = wordsFor(lang, languages);
-  const title = push.count > 1 ? `${push.title} (${push.count > 999 ? "999+" : push.count})` : push.title;
-  if (push.body === undefined || push.body === "") return { title: push.title || words.app, body: words.news(push.count) };
+  const from = push.title || words.app;
+  const title = push.count > 1 ? `${from} (${push.count > 999 ? "999+" : push.count})` : from;
+  if (push.body === undefined || push.body === "") return { title: from, body: words.news(push.count) };
   const inGroup = push.sender !== undefined && push.sender !== "" && push.sender !== push.title;
   return { title, body: inGroup ? words.from(push.sender, push.body) : push.body };
 }

@@ -33,7 +33,7 @@ export function PushDevices({ devices, own, changed }: PushDevicesProps) {
           return (
             <li key={device.id} class="person-row">
               <span class="person-icon">
-                <Icon of={device.kind === "webhook" ? Webhook : /iphone|android|mobile/i.test(device.name) ? Smartphone : Monitor} />
+                <Icon of={device.kind === "webhook" ? Webhook : /iphone|android|mobile/i.test(device.name ?? "") ? Smartphone : Monitor} />
               </span>
               <span class="person-lines">
                 <span class="cut">{name}</span>
@@ -51,11 +51,12 @@ export function PushDevices({ devices, own, changed }: PushDevicesProps) {
   );
 }
 
-const nameOf = (device: PushDevice): string => device.name || (device.kind === "webhook" ? t("pushWebhook") : t("unknownDevice"));
+const nameOf = (device: PushDevice): string => device.name || device.host || (device.kind === "webhook" ? t("pushWebhook") : t("unknownDevice"));
 
 function below(device: PushDevice, own: PushDeviceID | null): string {
   const last = device.last_ok_at ?? 0;
   const since = device.created_at ?? 0;
+  if ((device.failures ?? 0) > 0) return t("pushFails");
   const when = last > 0 ? t("pushWorked", ago(last)) : since > 0 ? t("pushAdded", ago(since)) : "";
   return [device.id === own ? t("pushHere") : "", when].filter((part) => part !== "").join(" · ");
 }

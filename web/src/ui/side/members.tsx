@@ -76,8 +76,7 @@ function MemberRow({ channel, member, role }: { channel: ChannelID; member: Memb
       <button type="button" class="person" onClick={() => overlay({ is: "profile", user: member.user })}>
         <Avatar user={personOf(member.user)} size="s" presence={state === "offline" ? undefined : state} />
         <span class="grow cut">
-          {name}
-          <BotMark user={personOf(member.user)} />
+          {name} <BotMark user={personOf(member.user)} />
           {isMe(member.user) && <span class="meta"> · {t("you")}</span>}
         </span>
         {member.role > ROLE_MEMBER && <span class="meta">{roleWord(member.role)}</span>}
