@@ -140,6 +140,7 @@ func (n *node) connect(cfg Config, l net.Listener, metrics *api.Metrics, logger 
 	}
 	n.presence = presence.New(s, n.hub, presence.Options{Log: logger})
 	n.chat.SetAttendance(n.presence)
+	n.meet(cfg)
 	n.people, err = chat.NewPeople(chat.PeopleDeps{Accounts: s, Logins: s, People: s, Avatars: s, Service: n.chat, Audit: s,
 		InviteOnly: cfg.SignUp == "invite", Logger: logger})
 	if err != nil {
@@ -153,6 +154,7 @@ func (n *node) connect(cfg Config, l net.Listener, metrics *api.Metrics, logger 
 		return err
 	}
 	n.api, err = api.New(api.Config{Chat: n.chat, People: n.people, Metrics: metrics, Node: cfg.Node.Name, Name: cfg.Name,
+		Region: cfg.Node.Region, Capacity: n.capacity, Nodes: n.nodes(),
 		Version: versionText(), Presence: n.presence, Pushes: n.notify, PublicURLs: publicURLs(cfg, l), TrustedProxies: proxies,
 		Ready: n.ready, Logger: logger})
 	return err

@@ -12,7 +12,6 @@ import (
 	"gori/api"
 	"gori/chat"
 	"gori/mesh"
-	"gori/presence"
 )
 
 // envFaults, set to 1, adds routes to the admin address that break the mesh
@@ -83,22 +82,34 @@ func (c Config) capacity() int {
 	return max(100, int(files.Cur)-otherFiles)
 }
 
+// meet connects chat and presence to the other nodes.
+func (n *node) meet(cfg Config) {
+	if n.mesh == nil {
+		return
+	}
+	n.chat.SetRelay(n.mesh)
+	n.chat.SetInterest(n.presence)
+	n.presence.SetPeers(n.mesh.Peers(), cfg.Node.Name)
+}
+
+// nodes is what discovery chooses from; nil if there is only this node.
+func (n *node) nodes() func() []chat.NodeState {
+	if n.mesh == nil {
+		return nil
+	}
+	return n.mesh.Nodes
+}
+
 // runMesh takes part in the mesh until ctx ends; serving ends when the node
 // begins to drain.
 func (n *node) runMesh(ctx, serving context.Context) error {
 	stop := context.AfterFunc(serving, n.mesh.BeatNow)
 	defer stop()
-	deps := mesh.Deps{State: func() chat.NodeState {
+	deps := mesh.Deps{Gossip: n.presence, Listener: n.chat, State: func() chat.NodeState {
 		draining := serving.Err() != nil
-		return chat.NodeState{Sessions: int(n.hub.Stats().Sessions), Capacity: n.capacity,
+		return chat.NodeState{Sessions: n.hub.Sessions(), Capacity: n.capacity,
 			Ready: !draining && n.ready() == nil, Draining: draining}
 	}}
-	if g, ok := any(n.presence).(presence.Gossip); ok {
-		deps.Gossip = g
-	}
-	if l, ok := any(n.chat).(chat.Listener); ok {
-		deps.Listener = l
-	}
 	return n.mesh.Run(ctx, deps)
 }
 

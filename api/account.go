@@ -28,17 +28,10 @@ func (s *Server) serviceConfig(_ http.ResponseWriter, r *http.Request) (any, err
 	}{signUp, founded, s.cfg.Name, s.cfg.Version, chat.PublicLimits()}, nil
 }
 
-// discover names the socket to use. The path is relative: the client knows
-// best under which name it reaches us.
-func (s *Server) discover(http.ResponseWriter, *http.Request) (any, error) {
-	return struct {
-		Node   string `json:"node"`
-		Socket string `json:"ws"`
-	}{s.cfg.Node, "/n/" + s.cfg.Node + "/ws"}, nil
-}
-
-// loggedIn is the answer to a sign-up or log-in.
+// loggedIn is the answer to a sign-up or log-in. It names the node to use, if
+// one takes people now.
 type loggedIn struct {
+	place
 	Me    chat.Self    `json:"me"`
 	Login chat.LoginID `json:"login"`
 	Token string       `json:"token,omitempty"`
@@ -55,6 +48,10 @@ func (s *Server) mayGetCookie(r *http.Request, wantToken bool) error {
 
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, a chat.Admission, wantToken bool) loggedIn {
 	out := loggedIn{Me: a.Self, Login: a.Login}
+	// It has happened; a strange region is no reason to fail it.
+	if p, ok, err := s.placeFor(r); ok && err == nil {
+		out.place = p
+	}
 	if wantToken {
 		out.Token = a.Token
 	} else {
@@ -139,18 +136,18 @@ func (s *Server) me(_ http.ResponseWriter, r *http.Request) (any, error) {
 func (s *Server) editMe(w http.ResponseWriter, r *http.Request) (any, error) {
 	var in struct {
 		DisplayName *string `json:"display_name"`
-
-		PresenceTo *chat.PresenceTo `json:"presence_to"`
 		StatusLine  *string `json:"status_line"`
 		AvatarColor *int    `json:"avatar_color"`
 		Lang        *string `json:"lang"`
+
+		PresenceTo *chat.PresenceTo `json:"presence_to"`
 	}
 	if err := readJSON(w, r, maxSmallBody, &in); err != nil {
 		return nil, err
-		PresenceTo: in.PresenceTo,
 	}
 	return s.cfg.People.EditProfile(r.Context(), whoIs(r), chat.ProfileEdit{
 		DisplayName: in.DisplayName, StatusLine: in.StatusLine, AvatarColor: in.AvatarColor, Lang: in.Lang,
+		PresenceTo: in.PresenceTo,
 	})
 }
 

@@ -9,9 +9,8 @@ import (
 
 // client is what is known of the other end of a request's network path.
 type client struct {
-	addr    netip.Addr
-	https   bool // the browser spoke TLS, to us or to a trusted proxy
-	proxied bool // a trusted proxy told us so
+	addr  netip.Addr
+	https bool // the browser spoke TLS, to us or to a trusted proxy
 }
 
 type clientKey struct{}
@@ -49,7 +48,7 @@ func (s *Server) findClient(r *http.Request) client {
 		if err != nil {
 			break
 		}
-		c.addr, c.proxied = a.Unmap().WithZone(""), true
+		c.addr = a.Unmap().WithZone("")
 		if !s.trusted(c.addr) {
 			break
 		}

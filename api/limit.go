@@ -88,11 +88,11 @@ func (s *Server) limited(l *limiter) func(http.Handler) http.Handler {
 	}
 }
 
-// allow asks the limiter. Programs on this host that come without the proxy
-// are not limited, unless the configuration says so: they share one address.
+// allow asks the limiter. Programs on this host are not limited, unless the
+// configuration says so: they share one address, by the proxy or without it.
 func (s *Server) allow(l *limiter, r *http.Request) (time.Duration, bool) {
 	c := clientOf(r)
-	if !c.addr.IsValid() || (c.addr.IsLoopback() && !c.proxied && !s.cfg.LimitLoopback) {
+	if !c.addr.IsValid() || (c.addr.IsLoopback() && !s.cfg.LimitLoopback) {
 		return 0, true
 	}
 	return l.take(limitKey(c.addr))

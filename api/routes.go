@@ -35,8 +35,8 @@ func (s *Server) routes() http.Handler {
 
 func (s *Server) version1(r chi.Router) {
 	r.Get("/config", s.do(s.serviceConfig))
-	r.Post("/signup", s.do(s.signUp))
-	r.Post("/login", s.do(s.logIn))
+	r.With(s.admitted).Post("/signup", s.do(s.signUp))
+	r.With(s.admitted).Post("/login", s.do(s.logIn))
 	r.Group(func(r chi.Router) {
 		r.Use(s.authenticated)
 		s.accountRoutes(r)
@@ -100,6 +100,7 @@ func (s *Server) channelRoutes(r chi.Router) {
 
 func (s *Server) adminV1(r chi.Router) {
 	r.Use(s.adminOnly)
+	r.Get("/nodes", s.do(s.listNodes))
 	r.Post("/signup_invites", s.do(s.createSignUpInvite))
 	r.Post("/users/{id}/disable", s.do(s.disableUser))
 	r.Post("/users/{id}/enable", s.do(s.enableUser))

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,7 +29,11 @@ type Config struct {
 	Pushes   Pushes   // nil: nobody can be pushed to
 	Metrics  *Metrics // nil: a registry of its own
 
-	Node       string   // this node's name, part of the socket's path
+	Node     string // this node's name, part of the socket's path
+	Region   string // its label
+	Capacity int    // sessions it takes; 20,000
+	// Nodes are the live nodes, this one among them; nil: there is no other.
+	Nodes      func() []chat.NodeState
 	Name       string   // of the service, shown on the log-in page; "Gori"
 	Version    string   // of the program
 	PublicURLs []string // scheme://host[:port] under which browsers reach the service
@@ -54,13 +59,19 @@ type Presence interface {
 	States(ctx context.Context, viewer chat.UserID, users []chat.UserID) ([]chat.PresenceState, error)
 }
 
-// Limits are rates by client address; a zero Rate means the default. Sign-up
-// and log-in have limits of their own in package chat.
+// Limits are rates by client address, and of the node; a zero Rate means the
+// default. Sign-up and log-in have limits by account and address in package
+// chat.
 type Limits struct {
 	Requests   Rate // all requests; 600 at once, 200 a second
 	Handshakes Rate // WebSocket handshakes; 200 at once, 20 a second
 	Upload     Rate // pictures; 10 at once, one in 5 s
 	PushTests  Rate // pushes asked for to see one; 5 at once, one in 10 s
+
+	// Of the whole node, by what is wanted.
+	Resumes Rate // handshakes of devices that go on; 5,000 at once, 5,000 a second
+	Fresh   Rate // other handshakes; 5,000 at once, 2,000 a second
+	Logins  Rate // sign-ups and log-ins; 1,000 at once, 200 a second
 }
 
 func (l *Limits) defaults() {
@@ -71,6 +82,9 @@ func (l *Limits) defaults() {
 		{&l.Requests, Rate{600, 5 * time.Millisecond}},
 		{&l.Handshakes, Rate{200, 50 * time.Millisecond}},
 		{&l.Upload, Rate{10, 5 * time.Second}},
+		{&l.Resumes, Rate{5_000, 200 * time.Microsecond}},
+		{&l.Fresh, Rate{5_000, 500 * time.Microsecond}},
+		{&l.Logins, Rate{1_000, 5 * time.Millisecond}},
 		{&l.PushTests, Rate{5, 10 * time.Second}},
 	} {
 		if *d.at == (Rate{}) {
@@ -90,6 +104,11 @@ type Server struct {
 	static  *static
 	public  http.Handler
 	admin   http.Handler
+
+	started   time.Time
+	pid       int
+	chooser   *chat.Chooser
+	admission *admission
 
 	requestLimit, handshakeLimit, uploadLimit, testLimit *limiter
 
@@ -125,8 +144,13 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Pushes == nil {
 		cfg.Pushes = noPushes{}
 	}
+	if cfg.Capacity <= 0 {
+		cfg.Capacity = 20_000
+	}
 	cfg.Limits.defaults()
 	s := &Server{cfg: cfg, log: cfg.Logger, now: cfg.Now, metrics: cfg.Metrics, sockets: newSockets()}
+	s.started, s.pid, s.chooser = cfg.Now(), os.Getpid(), chat.NewChooser(nil, cfg.Now)
+	s.admission = newAdmission(cfg.Limits, cfg.Capacity, cfg.Chat.Hub().Sessions, cfg.Now)
 	s.requestLimit = newLimiter(cfg.Limits.Requests, false, cfg.Now)
 	s.handshakeLimit = newLimiter(cfg.Limits.Handshakes, false, cfg.Now)
 	s.uploadLimit = newLimiter(cfg.Limits.Upload, true, cfg.Now)

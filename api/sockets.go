@@ -18,16 +18,11 @@ import (
 // subprotocol is what a client may name in Sec-WebSocket-Protocol.
 const subprotocol = "gori.v1"
 
-// maxHandshakes bounds the upgrades under way at once: each costs a query for
-// the login, and after a node has died they all come together.
-const maxHandshakes = 128
-
 // sockets owns the read loops of all WebSockets of this node.
 type sockets struct {
 	// static
 	ctx  context.Context // ends the sessions; the sockets' own
 	stop context.CancelFunc
-	slot chan struct{} // handshakes under way
 
 	mu      sync.Mutex
 	closing bool
@@ -37,7 +32,7 @@ type sockets struct {
 
 func newSockets() *sockets {
 	ctx, stop := context.WithCancel(context.Background())
-	return &sockets{ctx: ctx, stop: stop, slot: make(chan struct{}, maxHandshakes), live: make(map[*socket]struct{})}
+	return &sockets{ctx: ctx, stop: stop, live: make(map[*socket]struct{})}
 }
 
 // start runs a session on the socket, on a goroutine of its own, so that the
@@ -104,19 +99,19 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, chat.Retryable(chat.CodeRateLimited, wait, nil, "too many connections from this address"))
 		return
 	}
-	select {
-	case s.sockets.slot <- struct{}{}:
-		defer func() { <-s.sockets.slot }()
-	default:
-		result("overloaded")
-		s.fail(w, r, chat.Retryable(chat.CodeOverloaded, time.Second, nil, "too many are connecting at once"))
-		return
-	}
 	if !speaksGori(r) {
 		result("subprotocol")
 		s.fail(w, r, chat.Errorf(chat.CodeBadRequest, "this server speaks the sub-protocol %s", subprotocol))
 		return
 	}
+	class := classOf(r)
+	done, err := s.admission.enter(class)
+	if err != nil {
+		result("overloaded_" + classNames[class])
+		s.fail(w, r, err)
+		return
+	}
+	defer done()
 	who, err := s.authenticate(r)
 	if err != nil {
 		result("refused")

@@ -110,6 +110,7 @@ func tourMessages(sys *system, group string, ann, bob actor) {
 }
 
 func tourAdmin(sys *system, root, cat actor) {
+	sys.must(root, "GET", "/admin/nodes", nil)
 	sys.must(root, "POST", "/admin/signup_invites", object{})
 	sys.must(root, "POST", "/admin/users/"+cat.id+"/disable", nil)
 	sys.must(root, "POST", "/admin/users/"+cat.id+"/enable", nil)

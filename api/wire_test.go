@@ -114,20 +114,3 @@ func TestCloseFrames(t *testing.T) {
 		t.Errorf("a pong after the close frame: %d %v", n, err)
 	}
 }
-
-// Handshakes under way are bounded: one more is told to come back.
-func TestHandshakesAreBounded(t *testing.T) {
-	sys := newSystem(t, nil)
-	addr := sys.listen()
-	ann := sys.signUp("ann")
-	for range maxHandshakes {
-		sys.api.sockets.slot <- struct{}{}
-	}
-	if _, resp, err := dialAs(t, addr, "/n/n1/ws", bearer(ann)); err == nil || resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
-		t.Errorf("a handshake too many: %v", err)
-	}
-	for range maxHandshakes {
-		<-sys.api.sockets.slot
-	}
-	mustDial(t, addr, ann).resume()
-}
