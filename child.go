@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -14,21 +16,39 @@ import (
 	"gori/store/local"
 )
 
-// drainPatience is how long a node may take to drain before it is killed.
-const drainPatience = 20 * time.Second
+const (
+	// drainPatience is how long a node may take to drain before it is killed:
+	// longer than it takes at most by its own rule.
+	drainPatience = drainBound + 15*time.Second
+	// readyPatience is how long a replaced process may take to serve.
+	readyPatience = 60 * time.Second
+	// A process that ends this often within this time keeps dying.
+	deathsAreMany = 3
+	deathsWithin  = 30 * time.Second
+)
 
 // child is a process of this program that is kept running: started again, with
 // bounded back-off, whenever it ends before its time.
 type child struct {
-	name   string
-	args   []string
-	env    []string
-	files  []*os.File // open file 3 and on
-	logger *slog.Logger
-	ready  func(ctx context.Context) error // returns when the process serves
+	name    string
+	program string // looked up at each start, so that a newer file is used
+	args    []string
+	env     func() []string
+	files   []*os.File // open file 3 and on
+	logger  *slog.Logger
+	ready   func(ctx context.Context) error // returns when the process serves
+	change  chan chan error                 // asks Run for another process
 
-	mu  sync.Mutex
-	pid int // guarded by mu; 0 when none runs
+	mu     sync.Mutex
+	pid    int         // guarded by mu; 0 when none runs
+	starts int         // guarded by mu
+	deaths []time.Time // guarded by mu: unwished ends, the newest last
+}
+
+// process is one run of a child.
+type process struct {
+	ended chan struct{} // closed when it has ended
+	err   error         // why; set before
 }
 
 // PID returns the process id, 0 when none runs.
@@ -38,103 +58,154 @@ func (c *child) PID() int {
 	return c.pid
 }
 
+// Restarts counts the starts after the first.
+func (c *child) Restarts() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(c.starts-1, 0)
+}
+
+// KeepsDying tells whether it has ended by itself again and again of late.
+func (c *child) KeepsDying() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deaths = slices.DeleteFunc(c.deaths, func(t time.Time) bool { return time.Since(t) > deathsWithin })
+	return len(c.deaths) >= deathsAreMany
+}
+
+func (c *child) died() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deaths = append(c.deaths, time.Now())
+	if over := len(c.deaths) - 2*deathsAreMany; over > 0 {
+		c.deaths = slices.Delete(c.deaths, 0, over)
+	}
+}
+
 func (c *child) setPID(pid int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pid = pid
+	if pid != 0 {
+		c.starts++
+	}
 }
 
-// start runs the process once. The returned channel yields its end.
+// start runs the process once. One that cannot be started has ended.
 //
 // The goroutine stays bound to its thread: the parent-death signal, which ends
 // the child when this process is killed, fires when the starting thread ends.
-func (c *child) start() (<-chan error, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(self, c.args...)
-	cmd.Env = c.env
+func (c *child) start() *process {
+	cmd := exec.Command(c.program, c.args...)
+	cmd.Env = c.env()
 	cmd.ExtraFiles = c.files
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	started, ended := make(chan error, 1), make(chan error, 1)
+	p, started := &process{ended: make(chan struct{})}, make(chan struct{})
 	go func() {
 		runtime.LockOSThread()
-		err := cmd.Start()
-		if err == nil {
+		defer close(p.ended)
+		p.err = cmd.Start()
+		if p.err == nil {
 			c.setPID(cmd.Process.Pid)
 		}
-		started <- err
-		if err == nil {
-			err = cmd.Wait()
+		close(started)
+		if p.err == nil {
+			p.err = cmd.Wait()
 			c.setPID(0)
-			ended <- err
 		}
 	}()
-	return ended, <-started
+	<-started
+	return p
 }
 
 // Run keeps the process running until ctx ends, then lets it drain. It calls
 // up once, when the process serves for the first time. A process that ends
 // before that is an error: its fault is not one that goes by.
 func (c *child) Run(ctx context.Context, up func()) error {
+	p := c.start()
+	begun := time.Now()
+	if err := c.awaitReady(ctx, p); err != nil {
+		c.drain(p)
+		return err
+	}
+	up()
 	var wait local.Backoff
-	for first := true; ; first = false {
-		begun := time.Now()
-		ended, err := c.start()
-		if err != nil {
-			return fmt.Errorf("start %s: %w", c.name, err)
-		}
-		if first {
-			if err := c.awaitReady(ctx, ended); err != nil {
-				return err
+	for {
+		var asked chan error
+		select {
+		case <-p.ended:
+			c.died()
+			pause := wait.Next(time.Since(begun))
+			c.logger.Warn(c.name+" ended; starting it again", "error", p.err, "in", pause)
+			select {
+			case asked = <-c.change:
+			case <-ctx.Done():
+				return nil
+			case <-time.After(pause):
 			}
-			up()
-		}
-		select {
-		case err = <-ended:
+		case asked = <-c.change:
+			c.drain(p)
 		case <-ctx.Done():
-			c.drain(ended)
+			c.drain(p)
 			return nil
 		}
-		pause := wait.Next(time.Since(begun))
-		c.logger.Warn(c.name+" ended; starting it again", "error", err, "in", pause)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(pause):
+		p, begun = c.start(), time.Now()
+		if asked != nil {
+			patient, cancel := context.WithTimeout(ctx, readyPatience)
+			asked <- c.awaitReady(patient, p)
+			cancel()
 		}
 	}
 }
 
-// awaitReady waits until the process serves; when it ends first, or ctx does,
-// nothing is left of it.
-func (c *child) awaitReady(ctx context.Context, ended <-chan error) error {
+// Replace lets the process drain and starts another from the file that is there
+// now. It returns when that one serves, or with an error when it does not; it
+// is kept running in either case.
+func (c *child) Replace(ctx context.Context) error {
+	answer := make(chan error, 1)
+	select {
+	case c.change <- answer:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// awaitReady waits until the process serves.
+func (c *child) awaitReady(ctx context.Context, p *process) error {
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ready := make(chan error, 1)
 	go func() { ready <- c.ready(waiting) }()
 	select {
-	case err := <-ended:
+	case <-p.ended:
 		cancel()
 		<-ready
-		return fmt.Errorf("%s ended at its start (%w); its own words are above", c.name, err)
+		if p.err == nil {
+			p.err = errors.New("without an error")
+		}
+		return fmt.Errorf("%s ended at its start (%w); its own words are above", c.name, p.err)
 	case err := <-ready:
-		if err != nil {
-			c.drain(ended)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("%s is not ready after %v", c.name, readyPatience)
 		}
 		return err
 	}
 }
 
 // drain asks the process to end and waits for it.
-func (c *child) drain(ended <-chan error) {
+func (c *child) drain(p *process) {
 	if pid := c.PID(); pid != 0 {
 		_ = syscall.Kill(pid, syscall.SIGTERM)
 	}
 	select {
-	case <-ended:
+	case <-p.ended:
 		return
 	case <-time.After(drainPatience):
 	}
@@ -142,5 +213,5 @@ func (c *child) drain(ended <-chan error) {
 	if pid := c.PID(); pid != 0 {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
-	<-ended
+	<-p.ended
 }

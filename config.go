@@ -30,6 +30,7 @@ type Config struct {
 	Proxies     []string      `mapstructure:"trusted_proxies"`
 	SignUp      string        `mapstructure:"signup"`
 	Name        string        `mapstructure:"name"`
+	Proxy       ProxyConfig   `mapstructure:"proxy"`
 	Limits      LimitsConfig  `mapstructure:"limits"`
 	Store       StoreConfig   `mapstructure:"store"`
 	Mesh        MeshConfig    `mapstructure:"mesh"`
@@ -105,6 +106,11 @@ var configDefaults = map[string]any{
 	"public_urls":             []string{},
 	"trusted_proxies":         []string{},
 	"signup":                  "open",
+	"proxy.mode":              "auto",
+	"proxy.cert":              "",
+	"proxy.key":               "",
+	"proxy.conns_per_address": 256,
+	"proxy.max_body":          6 << 20,
 	"limits.group_members":    chat.DefaultMemberLimit,
 	"store.writers_per_shard": 0,
 	"store.conns_per_shard":   0,
@@ -115,10 +121,10 @@ var configDefaults = map[string]any{
 	"log.format":              "auto",
 }
 
-// envOwn are the variables that are not configuration: gori up hands its
-// listening socket to the node it starts by the first; the last lets gori
+// envOwn are the variables that are not configuration: gori up hands
+// listening sockets to its nodes by the first; the last lets gori
 // torture break the mesh.
-var envOwn = []string{envListenFD, "GORI_TEST_PG", envFaults}
+var envOwn = []string{envListenFD, envAdminFD, envListenShared, "GORI_TEST_PG", envFaults}
 
 // loadConfig reads file (or config.yaml, if that is there and file is empty)
 // and the environment, which wins. It returns the file it read, "" for none.
@@ -227,6 +233,9 @@ func (c Config) check() error {
 		return err
 	}
 	if err := c.Push.check(); err != nil {
+		return err
+	}
+	if err := c.Proxy.check(); err != nil {
 		return err
 	}
 	if err := shard.ID(c.Node.Name).Check(); err != nil {

@@ -1,17 +1,33 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // listenOn opens addr and says clearly why it cannot.
 func listenOn(addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
+	return listenWith(net.ListenConfig{}, addr)
+}
+
+// shared lets other processes of this user listen on the same port.
+var shared = net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+	var err error
+	return errors.Join(raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	}), err)
+}}
+
+func listenWith(config net.ListenConfig, addr string) (net.Listener, error) {
+	l, err := config.Listen(context.Background(), "tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("port taken: another program listens on %s; stop it or choose another with --port", addr)
@@ -23,8 +39,50 @@ func listenOn(addr string) (net.Listener, error) {
 	return l, nil
 }
 
+// reserve keeps a port of 127.0.0.1 for nodes that listen on it by themselves
+// (as shared), and for nobody else; 0 takes any. A socket that is bound but
+// does not listen holds the port and gets no connections: while its node is
+// dead they are refused at once, so the proxy goes to another node.
+func reserve(port int) (file *os.File, addr string, err error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, "", err
+	}
+	f := os.NewFile(uintptr(fd), "reserved port")
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
+	}
+	var at unix.Sockaddr
+	if err == nil {
+		at, err = unix.Getsockname(fd)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, "", fmt.Errorf("reserve port %d: %w", port, err)
+	}
+	return f, net.JoinHostPort("127.0.0.1", strconv.Itoa(at.(*unix.SockaddrInet4).Port)), nil
+}
+
+// free tells whether nobody listens on a port of 127.0.0.1.
+func free(port int) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	_ = l.Close()
+	return true
+}
+
+// portOf is the port of HOST:PORT; 0 if there is none.
+func portOf(addr string) int {
+	_, text, _ := net.SplitHostPort(addr)
+	port, _ := strconv.Atoi(text)
+	return port
+}
+
 // urlOf is what a person types into a browser to reach a listener.
-func urlOf(l net.Listener) string {
+func urlOf(scheme string, l net.Listener) string {
 	host, port, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
 		return l.Addr().String()
@@ -35,5 +93,5 @@ func urlOf(l net.Listener) string {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
-	return "http://" + net.JoinHostPort(strings.Trim(host, "[]"), port)
+	return scheme + "://" + net.JoinHostPort(strings.Trim(host, "[]"), port)
 }

@@ -5,13 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"gori/shard"
 	"gori/store"
 	"gori/store/survey"
 )
+
+// newMigrate is what gori up runs of a newer program before it replaces the
+// nodes by it.
+func newMigrate() *cobra.Command {
+	return &cobra.Command{
+		Use:    "migrate",
+		Short:  "Bring the shards to the schema of this program; serve and up do it by themselves",
+		Hidden: true,
+		Args:   noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, _, err := loadConfig("", os.Environ())
+			if err != nil {
+				return err
+			}
+			return migrateAll(c.Context(), cfg.Shards, newLogger(cfg.Log, os.Stderr))
+		},
+	}
+}
 
 // greetPatience bounds what a start waits for a shard that does not answer.
 const greetPatience = 5 * time.Second

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"gori/store/local"
 )
@@ -19,14 +20,38 @@ const runningFile = "running.json"
 type running struct {
 	PID    int           `json:"pid"`
 	URL    string        `json:"url"`
-	Admin  string        `json:"admin,omitempty"` // address of /metrics and pprof
+	Admin  string        `json:"admin,omitempty"` // address of /metrics and pprof of the first node
 	Shards []local.Shard `json:"shards"`
 	Nodes  []runningNode `json:"nodes"`
+	Proxy  *runningProxy `json:"proxy,omitempty"` // nil: people connect to the nodes themselves
+	Roll   *runningRoll  `json:"roll,omitempty"`  // the rolling restart under way, or the last one
 }
 
+// runningNode is a node as gori up sees it.
 type runningNode struct {
-	Name string `json:"name"`
-	PID  int    `json:"pid"`
+	Name     string    `json:"name"`
+	PID      int       `json:"pid"` // 0: none runs just now
+	URL      string    `json:"url"` // of this node alone
+	Admin    string    `json:"admin"`
+	State    nodeState `json:"state"`
+	Out      bool      `json:"out,omitempty"` // the proxy sends it no new requests
+	Restarts int       `json:"restarts"`      // since gori up began
+}
+
+type runningProxy struct {
+	PID      int    `json:"pid"` // of the master; its workers are its children
+	Config   string `json:"config"`
+	Restarts int    `json:"restarts"`
+}
+
+// runningRoll tells how far a rolling restart is.
+type runningRoll struct {
+	Number int       `json:"number"` // counts those of this gori up
+	Begun  time.Time `json:"begun"`
+	Ended  time.Time `json:"ended,omitzero"`
+	Node   string    `json:"node,omitempty"` // the one being replaced
+	Done   []string  `json:"done"`
+	Error  string    `json:"error,omitempty"`
 }
 
 func (r running) write(dir string) error {

@@ -73,7 +73,8 @@ type system struct {
 	done chan struct{} // closed when it has ended
 }
 
-// startUp runs gori up on a data folder until it says that it is ready.
+// startUp runs gori up on a data folder, with one node unless args say
+// otherwise, until it says that it is ready.
 func startUp(t *testing.T, dir string, args ...string) *system {
 	t.Helper()
 	s, said := beginUp(t, dir, args...)
@@ -100,7 +101,7 @@ func beginUp(t *testing.T, dir string, args ...string) (*system, <-chan string) 
 		t.Fatal(err)
 	}
 	s := &system{t: t, dir: dir, log: log, done: make(chan struct{})}
-	s.cmd = exec.Command(binary(t), append([]string{"up", "--data", dir, "--port", "0"}, args...)...)
+	s.cmd = exec.Command(binary(t), append([]string{"up", "--data", dir, "--port", "0", "--nodes", "1"}, args...)...)
 	s.cmd.Stderr = log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {

@@ -4,40 +4,41 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
-	"reflect"
-	"slices"
 	"strconv"
-	"strings"
-	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"gori/nginx"
 	"gori/store"
 	"gori/store/local"
 )
 
-// upOptions are the flags of gori up.
+// upOptions are the flags of gori up, and what they come to on this host.
 type upOptions struct {
 	data, config, listen, admin string
 	shards, nodes, port         int
 	shardsGiven                 bool
+	proxied                     bool // Nginx stands before the nodes
 }
 
 func newUp() *cobra.Command {
 	var o upOptions
 	c := &cobra.Command{
 		Use:   "up",
-		Short: "Run everything on this host: PostgreSQL instances and a node",
+		Short: "Run everything on this host: PostgreSQL instances, nodes and Nginx before them",
 		Long: `Runs everything on this host until Ctrl-C or SIGTERM: the PostgreSQL instances
-that are the shards, and a node. What dies is started again. All data is in the
-data folder and is found there at the next start. Nothing listens off this host
-unless --listen says so.`,
+that are the shards, the nodes, and Nginx before them. What dies is started
+again. All data is in the data folder and is found there at the next start.
+Nothing listens off this host unless --listen says so.
+
+SIGHUP, or gori restart, replaces the nodes one by one by the program that is on
+the disk then, without a lost message.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.shardsGiven = c.Flags().Changed("shards")
@@ -47,24 +48,53 @@ unless --listen says so.`,
 	f := c.Flags()
 	f.StringVar(&o.data, "data", "./data", "the data folder")
 	f.IntVar(&o.shards, "shards", 4, "PostgreSQL instances of a new system; gori reshard changes it later")
-	f.IntVar(&o.nodes, "nodes", 1, "nodes")
-	f.IntVar(&o.port, "port", 8080, "port to serve on")
+	f.IntVar(&o.nodes, "nodes", 2, "nodes, each a process; more than one needs Nginx")
+	f.IntVar(&o.port, "port", 8080, "port to serve on; the nodes have those after it")
 	f.StringVar(&o.listen, "listen", "127.0.0.1", "address to serve on; 0.0.0.0 opens it to other hosts")
-	f.StringVar(&o.admin, "admin", "", "HOST:PORT for /metrics and /debug/pprof (default none)")
+	f.StringVar(&o.admin, "admin", "", "HOST:PORT for /metrics and /debug/pprof of the first node, the next ports for the others (default any ports of this host)")
 	f.StringVar(&o.config, "config", "", "configuration file (default config.yaml if it is there)")
 	return c
 }
 
-func up(ctx context.Context, o upOptions, c *cobra.Command) error {
-	if o.nodes != 1 {
-		return usageError{errors.New("more than one node (--nodes) comes with a later version; this one runs one")}
+// shape decides whether Nginx stands before the nodes. Where it is not
+// installed one node serves by itself, and what to do about it is said.
+func (o *upOptions) shape(cfg ProxyConfig, say func(string, ...any)) error {
+	if o.nodes < 1 || o.nodes > maxNodes {
+		return usageError{fmt.Errorf("--nodes is 1 to %d, not %d", maxNodes, o.nodes)}
 	}
+	o.proxied = cfg.Mode == "always" || cfg.Mode == "auto" && (o.nodes > 1 || cfg.Cert != "")
+	if !o.proxied {
+		return nil
+	}
+	_, err := nginx.Find()
+	switch {
+	case err == nil && cfg.Cert != "":
+		_, err = certNames(cfg.Cert, cfg.Key)
+		return err
+	case err == nil:
+		return nil
+	case cfg.Mode == "always" || cfg.Cert != "":
+		return err
+	}
+	say("%v. Until then one node serves by itself.", err)
+	o.proxied, o.nodes = false, 1
+	return nil
+}
+
+func up(ctx context.Context, o upOptions, c *cobra.Command) error {
 	cfg, file, err := loadConfig(o.config, os.Environ())
 	if err != nil {
 		return err
 	}
 	logger := newLogger(cfg.Log, os.Stderr)
 	say := func(format string, args ...any) { fmt.Fprintf(c.OutOrStdout(), format+"\n", args...) }
+	if err := o.shape(cfg.Proxy, say); err != nil {
+		return err
+	}
+	// From here on a SIGHUP does not end the process.
+	hangUp := make(chan os.Signal, 1)
+	signal.Notify(hangUp, syscall.SIGHUP)
+	defer signal.Stop(hangUp)
 
 	// First what can be wrong without touching any data.
 	l, err := listenOn(net.JoinHostPort(o.listen, strconv.Itoa(o.port)))
@@ -97,10 +127,16 @@ func up(ctx context.Context, o upOptions, c *cobra.Command) error {
 	if err := migrateAll(ctx, asConfig(cluster.Shards()), logger); err != nil {
 		return quiet(ctx, err)
 	}
-	return quiet(ctx, runNode(ctx, o, cfg.Node.Name, file, l, cluster, logger, func() {
-		say("Gori is ready at %s  (data in %s, shards: %d, after %.1f s; Ctrl-C stops it)", urlOf(l), cluster.Dir(), len(cluster.Shards()), time.Since(begun).Seconds())
-		if !onlyThisHost(l) {
-			say("It can be reached from other hosts, without TLS: put a proxy with TLS in front.")
+	f, err := newFleet(o, cfg, file, l, cluster, logger)
+	defer f.close()
+	if err != nil {
+		return err
+	}
+	return quiet(ctx, f.run(ctx, hangUp, func() {
+		say("Gori is ready at %s  (data in %s, shards: %d, nodes: %d, after %.1f s; Ctrl-C stops it)", urlOf(f.scheme(), l),
+			cluster.Dir(), len(cluster.Shards()), o.nodes, time.Since(begun).Seconds())
+		if !onlyThisHost(l) && f.scheme() == "http" {
+			say("It can be reached from other hosts, without TLS: name a certificate in config.yaml (proxy.cert), or put a proxy with TLS in front.")
 		}
 	}))
 }
@@ -111,62 +147,6 @@ func quiet(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// runNode keeps the node running until ctx ends.
-func runNode(ctx context.Context, o upOptions, name, config string, l net.Listener, cluster *local.Cluster, logger *slog.Logger, ready func()) error {
-	tcp, ok := l.(*net.TCPListener)
-	if !ok {
-		return fmt.Errorf("cannot hand a %T to the node", l)
-	}
-	socket, err := tcp.File()
-	if err != nil {
-		return err
-	}
-	defer socket.Close()
-	args := []string{"serve"}
-	if config != "" {
-		args = append(args, "--config", config)
-	}
-	node := &child{name: "the node", args: args, env: nodeEnv(o, l, cluster.Shards()), files: []*os.File{socket}, logger: logger,
-		ready: func(ctx context.Context) error { return awaitReady(ctx, "http://"+l.Addr().String()+"/readyz") }}
-	noting, stopNoting := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer func() {
-		stopNoting()
-		wg.Wait()
-		_ = os.Remove(filepath.Join(cluster.Dir(), runningFile))
-	}()
-	return node.Run(ctx, func() {
-		state := func() running {
-			return running{PID: os.Getpid(), URL: urlOf(l), Admin: o.admin, Shards: cluster.Shards(), Nodes: []runningNode{{Name: name, PID: node.PID()}}}
-		}
-		keepNoted(noting, &wg, state, cluster.Dir(), logger)
-		ready()
-	})
-}
-
-// keepNoted writes what runs into the data folder, now and whenever it has
-// changed, in a goroutine of wg that ends with ctx.
-func keepNoted(ctx context.Context, wg *sync.WaitGroup, state func() running, dir string, logger *slog.Logger) {
-	last := state()
-	if err := last.write(dir); err != nil {
-		logger.Error("other commands will not find this system", "error", err)
-	}
-	wg.Go(func() {
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			if now := state(); !reflect.DeepEqual(now, last) && now.write(dir) == nil {
-				last = now
-			}
-		}
-	})
 }
 
 func asConfig(shards []local.Shard) []ShardConfig {
@@ -185,52 +165,6 @@ func asNodeConfig(shards []local.Shard) []ShardConfig {
 		list[i].DSN += " user=" + store.AppRole
 	}
 	return list
-}
-
-// nodeEnv is the node's environment: this one's, with what gori up decides.
-// Addresses travel here and never as arguments, which anyone on the host sees.
-func nodeEnv(o upOptions, l net.Listener, shards []local.Shard) []string {
-	own := map[string]string{
-		"GORI_SHARDS": shardsText(asNodeConfig(shards)),
-		"GORI_LISTEN": l.Addr().String(),
-		envListenFD:   "3",
-	}
-	if o.admin != "" {
-		own["GORI_ADMIN_LISTEN"] = o.admin
-	}
-	env := slices.DeleteFunc(os.Environ(), func(pair string) bool {
-		name, _, _ := strings.Cut(pair, "=")
-		_, ours := own[name]
-		return ours
-	})
-	for name, value := range own {
-		env = append(env, name+"="+value)
-	}
-	return env
-}
-
-// awaitReady polls a node until it may be sent traffic.
-func awaitReady(ctx context.Context, url string) error {
-	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return err
-		}
-		if res, err := client.Do(req); err == nil {
-			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
 }
 
 // onlyThisHost says whether a listener can be reached from here only.

@@ -249,7 +249,7 @@ func TestUpRefusesWhatItCannotDo(t *testing.T) {
 		code int
 		says string
 	}{
-		"more nodes":     {[]string{"up", "--nodes", "2"}, exitUsage, "later version"},
+		"too many nodes": {[]string{"up", "--nodes", "17"}, exitUsage, "1 to 16"},
 		"unknown flag":   {[]string{"up", "--sharts", "2"}, exitUsage, "--sharts"},
 		"argument":       {[]string{"up", "now"}, exitUsage, "now"},
 		"no shards":      {[]string{"up", "--data", dataDir(t), "--port", "0", "--shards", "0"}, exitFailure, "1 to 64 shards"},

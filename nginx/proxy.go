@@ -3,6 +3,8 @@ package nginx
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -175,6 +177,10 @@ func (p *Proxy) makeFolders() error {
 // install writes the configuration beside the present one, lets Nginx test it,
 // and only then puts it in place.
 func (p *Proxy) install(ctx context.Context, c Config) error {
+	c, err := p.adopt(c)
+	if err != nil {
+		return err
+	}
 	text, err := Render(c)
 	if err != nil {
 		return err
@@ -187,7 +193,46 @@ func (p *Proxy) install(ctx context.Context, c Config) error {
 	if out, err := test.CombinedOutput(); err != nil {
 		return fmt.Errorf("nginx refuses its configuration: %w: %s", err, bytes.TrimSpace(out))
 	}
-	return os.Rename(tried, p.confFile())
+	if err := os.Rename(tried, p.confFile()); err != nil {
+		return err
+	}
+	p.forget(c)
+	return nil
+}
+
+// adopt copies the certificate and its key to where an account that may not
+// read the originals can, and names the copies. Each content has a name of its
+// own, so a pair that Nginx refuses does not replace the one in use.
+func (p *Proxy) adopt(c Config) (Config, error) {
+	if p.opts.Owner == nil || c.CertFile == "" || c.KeyFile == "" {
+		return c, nil
+	}
+	for _, file := range []*string{&c.CertFile, &c.KeyFile} {
+		text, err := os.ReadFile(*file)
+		if err != nil {
+			return c, fmt.Errorf("the certificate: %w", err)
+		}
+		sum := sha256.Sum256(text)
+		copied := filepath.Join(p.opts.Config.Prefix, hex.EncodeToString(sum[:8])+".pem")
+		if err := os.WriteFile(copied, text, 0o600); err != nil {
+			return c, fmt.Errorf("copy the certificate: %w", err)
+		}
+		if err := os.Chown(copied, int(p.opts.Owner.Uid), int(p.opts.Owner.Gid)); err != nil {
+			return c, fmt.Errorf("copy the certificate: %w", err)
+		}
+		*file = copied
+	}
+	return c, nil
+}
+
+// forget removes copies of certificates other than those in use.
+func (p *Proxy) forget(used Config) {
+	copies, _ := filepath.Glob(filepath.Join(p.opts.Config.Prefix, "*.pem"))
+	for _, file := range copies {
+		if file != used.CertFile && file != used.KeyFile {
+			_ = os.Remove(file)
+		}
+	}
 }
 
 func (p *Proxy) command(ctx context.Context, conf string, more ...string) *exec.Cmd {

@@ -3,6 +3,7 @@ package local
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,22 +26,46 @@ func socketDir(dir string, acc account) (string, error) {
 	if len(near)+1+len(socketName) <= socketMax && acc.canEnter(dir) {
 		return near, makePrivate(near, acc)
 	}
-	sum := sha256.Sum256([]byte(dir))
+	p, err := shortDir(dir, socketMax-1-len(socketName), acc)
+	if err != nil {
+		return "", fmt.Errorf("no folder for the socket of %s (a socket's path may have %d bytes): %w", dir, socketMax, err)
+	}
+	return p, nil
+}
+
+// shortDir makes a folder that only the account may enter, its path at most so
+// many bytes long, under /run or the temporary folder.
+func shortDir(seed string, most int, acc account) (string, error) {
+	sum := sha256.Sum256([]byte(seed))
 	name := fmt.Sprintf("gori-%d-%s", os.Geteuid(), hex.EncodeToString(sum[:6]))
-	var last error
+	last := errors.New("none can be reached")
 	for _, parent := range []string{"/run", os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/tmp"} {
 		if parent == "" || !acc.canEnter(parent) {
 			continue
 		}
 		p := filepath.Join(parent, name)
-		if len(p)+1+len(socketName) > socketMax {
+		if len(p) > most {
 			continue
 		}
 		if last = makePrivate(p, acc); last == nil {
 			return p, nil
 		}
 	}
-	return "", fmt.Errorf("no folder for the socket of %s (a socket's path may have %d bytes): %w", dir, socketMax, last)
+	return "", last
+}
+
+// WorkDir makes the folder near for another account to work in, or, when that
+// account cannot reach it, a folder elsewhere, the same one at every start.
+func WorkDir(near string, uid, gid uint32) (string, error) {
+	acc := account{other: int(uid) != os.Geteuid(), uid: uid, gid: gid}
+	if acc.canEnter(filepath.Dir(near)) {
+		return near, makePrivate(near, acc)
+	}
+	p, err := shortDir(near, 4096, acc)
+	if err != nil {
+		return "", fmt.Errorf("no folder that user %s can reach: %w", userName(uid), err)
+	}
+	return p, nil
 }
 
 // makePrivate makes path a real folder (not a link planted by someone else)
