@@ -162,7 +162,7 @@ func (n *node) connect(cfg Config, l net.Listener, metrics *api.Metrics, logger 
 		return err
 	}
 	n.api, err = api.New(api.Config{Chat: n.chat, People: n.people, Metrics: metrics, Node: cfg.Node.Name, Name: cfg.Name,
-		Region: cfg.Node.Region, Capacity: n.capacity, Nodes: n.nodes(),
+		Region: cfg.Node.Region, Capacity: n.capacity, Nodes: n.nodes(), AdminRoutes: n.faultRoutes(),
 		Version: versionText(), Presence: n.presence, Pushes: n.notify, PublicURLs: publicURLs(cfg, l), TrustedProxies: proxies,
 		Ready: n.ready, Logger: logger})
 	return err

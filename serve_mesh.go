@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"gori/api"
 	"gori/chat"
@@ -111,6 +113,23 @@ func (n *node) runMesh(ctx, serving context.Context) error {
 			Ready: !draining && n.ready() == nil, Draining: draining}
 	}}
 	return n.mesh.Run(ctx, deps)
+}
+
+// faultRoutes let gori torture break the mesh; nil unless GORI_FAULTS is 1.
+func (n *node) faultRoutes() map[string]http.Handler {
+	if n.mesh == nil || os.Getenv(envFaults) != "1" {
+		return nil
+	}
+	return map[string]http.Handler{"POST /debug/mesh/cut": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		d, err := time.ParseDuration(q.Get("for"))
+		if err != nil || d < 0 || d > time.Hour || q.Get("peer") == "" {
+			http.Error(w, "such as /debug/mesh/cut?peer=n2&for=5s, to an hour; 0s heals", http.StatusBadRequest)
+			return
+		}
+		n.mesh.Cut(q.Get("peer"), d)
+		w.WriteHeader(http.StatusNoContent)
+	})}
 }
 
 // watchMesh shows what the mesh counts.

@@ -44,6 +44,10 @@ type Config struct {
 	LimitLoopback bool
 	Limits        Limits
 
+	// AdminRoutes are answered on the admin address besides the usual, by
+	// patterns of http.ServeMux.
+	AdminRoutes map[string]http.Handler
+
 	// Ready tells why this node should get no traffic; nil: it always may.
 	Ready func() error
 	// Files is the built browser client; nil: the embedded one.
@@ -195,6 +199,9 @@ func (s *Server) adminRoutes() http.Handler {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	for pattern, h := range s.cfg.AdminRoutes {
+		mux.Handle(pattern, h)
+	}
 	return mux
 }
 
