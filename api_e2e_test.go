@@ -133,6 +133,8 @@ func TestRolesOverPostgreSQL(t *testing.T) {
 	invite := e.must(owner, "POST", at+"/invites", `{}`, "")
 	direct := e.must(owner, "POST", "/direct", fmt.Sprintf(`{"user":%q}`, who["extra"].id), "")["id"].(string)
 	e.must(owner, "POST", "/channels/"+direct+"/messages", `{"body":"private"}`, msgID(5))
+	bot := e.must(owner, "POST", "/bots", `{"login_name":"ownersbot"}`, "")["user"].(map[string]any)["id"].(string)
+	hook := e.must(owner, "POST", at+"/hooks", `{"name":"builds"}`, "")
 	e.must(who["root"].token, "POST", "/admin/users/"+who["disabled"].id+"/disable", "", "")
 
 	table, err := os.ReadFile("api/testdata/roles.tsv")
@@ -156,7 +158,8 @@ func TestRolesOverPostgreSQL(t *testing.T) {
 			}
 			fill := strings.NewReplacer("{G}", group, "{D}", direct, "{self}", self, "{member}", who["member"].id, "{second}", who["second"].id,
 				"{extra}", who["extra"].id, "{owner}", who["owner"].id, "{root}", who["root"].id, "{code}", invite["code"].(string),
-				"{invite}", invite["id"].(string), "{memberSeq}", memberSeq, "{ownerSeq}", ownerSeq, "{removedSeq}", removedSeq)
+				"{invite}", invite["id"].(string), "{memberSeq}", memberSeq, "{ownerSeq}", ownerSeq, "{removedSeq}", removedSeq,
+				"{bot}", bot, "{hook}", hook["id"].(string), "{speaker}", hook["bot"].(string))
 			body := ""
 			if cells[2] != "-" {
 				body = fill.Replace(cells[2])

@@ -52,11 +52,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := r.Header.Values("Idempotency-Key")
-	if len(keys) != 1 {
-		return nil, chat.Errorf(chat.CodeBadID, "one Idempotency-Key header must hold the client_msg_id")
-	}
-	key, err := chat.ParseClientMsgID(keys[0])
+	key, err := idempotencyKey(r.Header.Values("Idempotency-Key"))
 	if err != nil {
 		return nil, err
 	}
@@ -78,11 +74,23 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ack := chat.AckOf(d, receipt)
-	if receipt.Duplicate {
-		return ack, nil
+	return ackAnswer(d, receipt), nil
+}
+
+func idempotencyKey(headers []string) (chat.ClientMsgID, error) {
+	if len(headers) != 1 {
+		return chat.ClientMsgID{}, chat.Errorf(chat.CodeBadID, "one Idempotency-Key header must hold the client_msg_id")
 	}
-	return made{ack}, nil
+	return chat.ParseClientMsgID(headers[0])
+}
+
+// ackAnswer is 201 for a message just stored, 200 for one that was there.
+func ackAnswer(d chat.Draft, r chat.Receipt) any {
+	ack := chat.AckOf(d, r)
+	if r.Duplicate {
+		return ack
+	}
+	return made{ack}
 }
 
 // pathMessage reads the channel and seq of a message's path.

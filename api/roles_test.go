@@ -15,6 +15,7 @@ type stage struct {
 	disabled, extra, second                 actor
 	group, direct, invite, inviteID         string
 	memberSeq, ownerSeq, removedSeq         int
+	bot, hook, speaker                      string
 }
 
 func newStage(t testing.TB) *stage {
@@ -39,6 +40,9 @@ func newStage(t testing.TB) *stage {
 	st.invite, st.inviteID = made.text("code"), made.text("id")
 	st.direct = sys.must(st.owner, "POST", "/direct", object{"user": st.extra.id}).text("id")
 	sys.say(st.owner, st.direct, 4, "private")
+	st.bot = sys.must(st.owner, "POST", "/bots", object{"login_name": "ownersbot"}).text("user", "id")
+	hook := sys.must(st.owner, "POST", at+"/hooks", object{"name": "builds"})
+	st.hook, st.speaker = hook.text("id"), hook.text("bot")
 	sys.must(st.root, "POST", "/admin/users/"+st.disabled.id+"/disable", nil)
 	return st
 }
@@ -55,6 +59,7 @@ func (st *stage) fill(s string, who actor) string {
 	}
 	return strings.NewReplacer("{G}", st.group, "{D}", st.direct, "{member}", st.member.id, "{second}", st.second.id, "{extra}", st.extra.id,
 		"{owner}", st.owner.id, "{self}", who.id, "{code}", st.invite, "{invite}", st.inviteID, "{root}", st.root.id,
+		"{bot}", st.bot, "{hook}", st.hook, "{speaker}", st.speaker,
 		"{memberSeq}", fmt.Sprint(st.memberSeq), "{ownerSeq}", fmt.Sprint(st.ownerSeq), "{removedSeq}", fmt.Sprint(st.removedSeq)).Replace(s)
 }
 

@@ -21,6 +21,8 @@ func (s *Server) routes() http.Handler {
 		r.Use(s.limited(s.requestLimit))
 		r.Get("/api/openapi.yaml", serveSpec)
 		r.Get("/api/frames.schema.json", serveFrames)
+		// Whoever knows the URL may: there is no login that a foreign page could use.
+		r.Post("/api/v1/hooks/{token}", s.program(s.postHook))
 		r.Group(func(r chi.Router) {
 			r.Use(s.sameSite)
 			r.Get("/n/{node}/ws", s.socket)
@@ -43,6 +45,7 @@ func (s *Server) version1(r chi.Router) {
 		s.peopleRoutes(r)
 		s.channelRoutes(r)
 		s.pushRoutes(r)
+		s.programRoutes(r)
 		r.Route("/admin", s.adminV1)
 	})
 }

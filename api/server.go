@@ -25,9 +25,10 @@ import (
 type Config struct {
 	Chat     *chat.Service
 	People   *chat.PeopleService
-	Presence Presence // nil: nobody's state is known
-	Pushes   Pushes   // nil: nobody can be pushed to
-	Metrics  *Metrics // nil: a registry of its own
+	Presence Presence             // nil: nobody's state is known
+	Pushes   Pushes               // nil: nobody can be pushed to
+	Programs *chat.ProgramService // nil: there are no bots and webhooks
+	Metrics  *Metrics             // nil: a registry of its own
 
 	Node     string // this node's name, part of the socket's path
 	Region   string // its label

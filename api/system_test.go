@@ -68,6 +68,9 @@ func newSystem(t testing.TB, change func(*Config, *chat.PeopleDeps)) *system {
 		t.Fatal(err)
 	}
 	cfg.People = people
+	if cfg.Programs, err = chat.NewPrograms(chat.ProgramDeps{Bots: mem, Hooks: mem, People: people, Service: svc, Logger: quiet}); err != nil {
+		t.Fatal(err)
+	}
 	s, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -32,6 +32,7 @@ func tour(sys *system) {
 	group := tourChannels(sys, ann, bob, cat)
 	tourMessages(sys, group, ann, bob)
 	tourPush(sys, ann)
+	tourPrograms(sys, group, ann)
 	tourAdmin(sys, root, cat)
 	sys.must(ann, "POST", "/logout", nil)
 	for _, path := range []string{"/healthz", "/readyz", "/api/openapi.yaml", "/api/frames.schema.json"} {
