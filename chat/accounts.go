@@ -85,7 +85,7 @@ func NewPeople(d PeopleDeps) (*PeopleService, error) {
 		params = *d.Password
 	}
 	p.known.init()
-	d.Service.forget = p.forget
+	d.Service.forget, d.Service.forgetAll = p.forget, p.forgetAll
 	var err error
 	p.hasher, err = newHasher(params)
 	return p, err
@@ -257,10 +257,11 @@ func (p *PeopleService) login(ctx context.Context, user UserID, device string, f
 	if err != nil {
 		return Admission{}, err
 	}
-	id, err := p.logins.CreateLogin(ctx, user, hash, device)
+	id, ended, err := p.logins.CreateLogin(ctx, user, hash, device)
 	if err != nil {
 		return Admission{}, err
 	}
+	p.ended(user, CloseRevoked, "there are too many logins; this one was the oldest", ended...)
 	self, err := p.people.Self(ctx, user)
 	if err != nil {
 		return Admission{}, err

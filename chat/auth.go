@@ -12,7 +12,7 @@ import (
 
 // Bounds of what is remembered of logins.
 const (
-	authFor     = time.Second // how long a node may trust what it has read: the promise on revocation
+	authFor     = 500 * time.Millisecond // how long a node trusts what it has read; what is taken away meanwhile it hears or reads
 	maxAuths    = 50_000
 	touchEvery  = 30 * time.Second // last_used_at is written in bulk
 	maxTouched  = 50_000
@@ -20,7 +20,7 @@ const (
 	maxInviteBy = 90 * 24 * time.Hour
 )
 
-// authCache remembers for a second which tokens are good, so that a page that
+// authCache remembers for a moment which tokens are good, so that a page that
 // asks twenty things costs one look-up.
 type authCache struct {
 	mu      sync.Mutex
@@ -82,6 +82,15 @@ func (p *PeopleService) forget(user UserID, ids []LoginID) {
 		}
 	}
 	c.mu.Unlock()
+}
+
+// forgetAll takes all logins out of it.
+func (p *PeopleService) forgetAll() {
+	c := &p.known
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gen++
+	c.byHash = make(map[[32]byte]knownLogin)
 }
 
 // ended ends what logins hold, on this node at once and on the others.

@@ -1,6 +1,9 @@
 package chat
 
-import "runtime"
+import (
+	"runtime"
+	"time"
+)
 
 // outQueue is what waits to be written on one session. Guarded by the
 // session's mu. It holds no memory while empty.
@@ -74,6 +77,7 @@ func (s *Session) flush() {
 	// message itself): to let it go first makes one write of two.
 	runtime.Gosched()
 	for {
+		s.hub.lease.await(s.ctx, s.hub.cfg.Now)
 		s.mu.Lock()
 		batch := s.out
 		s.out = outQueue{}
@@ -114,10 +118,18 @@ func (s *Session) release(first []byte) {
 	s.startFlushLocked()
 }
 
-// dropChannel takes back what is queued of a channel.
+// stuckFor is how long a write that may hold what was taken away may go on.
+const stuckFor = 500 * time.Millisecond
+
+// dropChannel takes back what is queued of a channel. What is being written it
+// cannot take back: if that does not go out soon, the connection is cut.
 func (s *Session) dropChannel(id ChannelID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.writing.frames > 0 && !s.ended {
+		s.work.Add(1)
+		go s.cutStuckWrite(s.hub.cfg.Now())
+	}
 	kept := s.out.frames[:0:0]
 	for _, f := range s.out.frames {
 		if f.Channel == id {
@@ -128,4 +140,17 @@ func (s *Session) dropChannel(id ChannelID) {
 		kept = append(kept, f)
 	}
 	s.out.frames = kept
+}
+
+func (s *Session) cutStuckWrite(began time.Time) {
+	defer s.work.Done()
+	t := time.NewTimer(stuckFor)
+	defer t.Stop()
+	select {
+	case <-s.ctx.Done():
+	case <-t.C:
+		if w := s.writeSince.Load(); w != 0 && w <= began.UnixMilli() {
+			s.end(CloseSlow, "a write does not end; resume")
+		}
+	}
 }

@@ -70,6 +70,7 @@ type Hub struct {
 	notices noticeBoard
 	abroad  abroadBoard
 	behind  behindTable
+	lease   lease
 	gone    goneLogins
 	workers workers
 	waits   waitTable

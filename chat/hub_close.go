@@ -45,6 +45,15 @@ func (h *Hub) markGone(user UserID, logins []LoginID) {
 	}
 }
 
+// takeBack drops what is queued of a channel on the users' sessions.
+func (h *Hub) takeBack(channel ChannelID, users []UserID) {
+	for _, id := range users {
+		for _, s := range h.sessionsOf(id) {
+			s.dropChannel(channel)
+		}
+	}
+}
+
 // Expel takes a channel away from users who may no longer read it: what is
 // queued of it is dropped, and they no longer watch it.
 func (h *Hub) Expel(channel ChannelID, users []UserID) {

@@ -71,7 +71,7 @@ func TestRemovalIsAtOnce(t *testing.T) {
 func TestRevocationClosesSessions(t *testing.T) {
 	inWorld(t, func(w *world) {
 		a := w.user("a")
-		id, err := w.mem.CreateLogin(w.ctx, a.User, [32]byte{1}, "other")
+		id, _, err := w.mem.CreateLogin(w.ctx, a.User, [32]byte{1}, "other")
 		w.must(err)
 		other := chat.Identity{User: a.User, Login: id}
 		d1, d2 := w.connect(a), w.connect(other)

@@ -91,7 +91,7 @@ func TestLongPollEndsWithTheLogin(t *testing.T) {
 		u := w.users("admin", "a", "b")
 		ch := w.group(u[1], u[2])
 		after := w.pos(u[2])
-		other, err := w.mem.CreateLogin(w.ctx, u[2].User, [32]byte{1}, "other")
+		other, _, err := w.mem.CreateLogin(w.ctx, u[2].User, [32]byte{1}, "other")
 		w.must(err)
 		second := chat.Identity{User: u[2].User, Login: other}
 		first, stays := w.poll(w.ctx, u[2], after, 55*time.Second), w.poll(w.ctx, second, after, 55*time.Second)

@@ -130,7 +130,8 @@ type Founder interface {
 
 // Logins keeps the tokens devices hold; only their SHA-256 is stored.
 type Logins interface {
-	CreateLogin(ctx context.Context, user UserID, tokenHash [32]byte, device string) (LoginID, error)
+	// CreateLogin adds a login and returns those that ended to make room for it.
+	CreateLogin(ctx context.Context, user UserID, tokenHash [32]byte, device string) (id LoginID, ended []LoginID, err error)
 	// Authenticate finds the login by user and token hash. CodeUnauthenticated
 	// if it is unknown, revoked, expired or the account disabled.
 	Authenticate(ctx context.Context, user UserID, tokenHash [32]byte) (Identity, error)
@@ -138,6 +139,16 @@ type Logins interface {
 	RevokeLogins(ctx context.Context, user UserID, ids ...LoginID) error
 	// TouchLogins writes when logins were last used, in bulk.
 	TouchLogins(ctx context.Context, used map[Identity]time.Time) error
+}
+
+// Revocations remembers for some minutes what was taken away: logins, accounts,
+// memberships. What takes one away writes it in the same transaction, so a node
+// that reads it often enough needs to hear nothing.
+type Revocations interface {
+	// Revoked reads what was taken away after the point to which since says it
+	// was read, and some of what was before. Parts of the store that do not
+	// answer in time keep their point, and the page comes with an error.
+	Revoked(ctx context.Context, since RevokedSince) (RevokedPage, error)
 }
 
 // People keeps profiles.

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // RevocationKind says what was taken away. Its numbers are kept by the store.
@@ -23,6 +24,17 @@ type Revocation struct {
 	Login   LoginID
 	Channel ChannelID
 	Version int64 // RevokedMember: the member version since which the user is out
+}
+
+// RevokedSince is how far each part of a store was read, by its own clock. Nil:
+// from now on.
+type RevokedSince map[string]time.Time
+
+// RevokedPage is what was read of revocations, in no order.
+type RevokedPage struct {
+	List  []Revocation
+	Since RevokedSince // for the next time
+	Lost  bool         // more happened since the last time than is remembered
 }
 
 // endLogins ends sessions and long polls of logins that are committed as ended,
@@ -119,6 +131,7 @@ func (svc *Service) expelled(id ChannelID, version int64, users []UserID) {
 	if len(here) == 0 {
 		return
 	}
+	svc.hub.takeBack(id, here) // also from who has come back: they see a gap and fetch it
 	if known <= version {
 		svc.hub.Expel(id, here)
 		return

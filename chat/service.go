@@ -20,11 +20,13 @@ type Deps struct {
 	Invites    Invites // nil: no invite links
 	People     People
 	Contacts   Contacts
-	Positions  Positions  // nil: what the mesh loses is found only by later notices
 	Attendance Attendance // nil: nobody is told of comings and goings
 	Audit      Auditor    // nil: not kept
 	Meter      Meter      // nil: not counted
 	Hub        *Hub
+
+	Positions   Positions   // nil: what the mesh loses is found only by later notices
+	Revocations Revocations // nil: what other nodes take away is only heard of
 
 	MemberLimit int // of a new group that asks for none; DefaultMemberLimit
 
@@ -45,17 +47,21 @@ type Service struct {
 	invites    Invites
 	people     People
 	contacts   Contacts
-	positions  Positions
 	attendance Attendance
 	interest   Interest
 	audit      Auditor
 	meter      Meter
 	hub        *Hub
 	forget     func(UserID, []LoginID) // takes ended logins out of what is remembered; set by NewPeople
+	forgetAll  func()                  // all logins
 	limit      int                     // members of a new group that asks for none
-	node       string
-	now        func() time.Time
-	logger     *slog.Logger
+
+	positions   Positions
+	revocations Revocations
+
+	node   string
+	now    func() time.Time
+	logger *slog.Logger
 
 	// own locks
 	lanes    [hubShards]laneShard
@@ -80,7 +86,8 @@ func NewService(d Deps) (*Service, error) {
 		}
 	}
 	svc := &Service{log: d.Log, directory: d.Directory, roster: d.Roster, inboxes: d.Inboxes, invites: d.Invites,
-		people: d.People, contacts: d.Contacts, positions: d.Positions, attendance: d.Attendance, audit: d.Audit, meter: d.Meter, hub: d.Hub,
+		people: d.People, contacts: d.Contacts, positions: d.Positions, revocations: d.Revocations,
+		attendance: d.Attendance, audit: d.Audit, meter: d.Meter, hub: d.Hub,
 		limit: d.MemberLimit, node: d.Node, now: d.Now, logger: d.Logger}
 	if svc.limit == 0 {
 		svc.limit = DefaultMemberLimit
@@ -111,6 +118,7 @@ func (svc *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { svc.runMarks(ctx) })
 	wg.Go(func() { svc.runRepair(ctx) })
+	wg.Go(func() { svc.runRevocations(ctx) })
 	err := svc.hub.Run(ctx)
 	wg.Wait()
 	svc.work.stop()

@@ -186,7 +186,8 @@ func (s *Store) RenewBot(ctx context.Context, owner, bot chat.UserID, tokenHash 
 		if ended, err = endLogins(ctx, tx, bot, 0); err != nil {
 			return err
 		}
-		return insertLogin(ctx, tx, bot, id, tokenHash, device, s.now())
+		_, err = insertLogin(ctx, tx, bot, id, tokenHash, device, s.now())
+		return err
 	})
 	return id, ended, err
 }

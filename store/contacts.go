@@ -86,7 +86,7 @@ func (s *Store) Friends(ctx context.Context, user chat.UserID) ([]chat.Friend, e
 		if err != nil {
 			return err
 		}
-		friends, err = scanFriends(rows)
+		friends, _, err = scanFriends(rows)
 		return err
 	})
 	return friends, err

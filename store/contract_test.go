@@ -19,7 +19,7 @@ func TestContract(t *testing.T) {
 	chattest.Suite(t, func(t *testing.T) chattest.System {
 		run := n.Add(1)
 		return chattest.System{Log: w, Directory: w, Roster: w, Inboxes: w, Invites: w, Contacts: w,
-			Bots: w, Hooks: w, Logins: w, People: w, Settle: w.settle,
+			Bots: w, Hooks: w, Logins: w, People: w, Positions: w, Revocations: w, Accounts: w, Settle: w.settle,
 			NewUser: func(t *testing.T, name string) chat.UserID {
 				t.Helper()
 				self, _, err := w.SignUp(context.Background(), chat.NewAccount{

@@ -240,6 +240,9 @@ func (c *lockedChannel) dismiss(ctx context.Context, tx pgx.Tx, g chat.Governanc
 	}
 	c.MemberCount -= len(gone)
 	c.MemberVersion++
+	if err := c.membersEnded(ctx, tx, sys.Users); err != nil {
+		return nil, err
+	}
 	if g.Kind == chat.GovernLeave {
 		c.Role = chat.RoleNone
 	}

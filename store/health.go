@@ -31,6 +31,8 @@ type shardConn struct {
 
 	writers []*writer
 
+	revoked revokedWatch
+
 	settledMu sync.Mutex
 	settled   []int64 // rows of control.fanout_pending done with
 

@@ -148,6 +148,7 @@ func scanInbox(res pgx.BatchResults, limit int) (chat.InboxPage, error) {
 	if err != nil {
 		return chat.InboxPage{}, err
 	}
+	page.Head = page.Pos
 	if len(page.Entries) > limit {
 		page.Entries, page.More = page.Entries[:limit], true
 		page.Pos = page.Entries[limit-1].Pos

@@ -15,9 +15,10 @@ import (
 const loginIdleLimit = 90 * 24 * time.Hour
 
 // CreateLogin adds a login. Beyond chat.MaxLoginsPerUser the one that was used
-// longest ago ends.
-func (s *Store) CreateLogin(ctx context.Context, user chat.UserID, tokenHash [32]byte, device string) (chat.LoginID, error) {
+// longest ago ends; it is returned.
+func (s *Store) CreateLogin(ctx context.Context, user chat.UserID, tokenHash [32]byte, device string) (chat.LoginID, []chat.LoginID, error) {
 	id := chat.LoginID(newID(s.now()))
+	var ended []chat.LoginID
 	err := s.write(ctx, shard.Of(user), func(ctx context.Context, tx pgx.Tx) error {
 		var disabled bool
 		// The lock makes the limit hold for logins made at once.
@@ -29,29 +30,31 @@ func (s *Store) CreateLogin(ctx context.Context, user chat.UserID, tokenHash [32
 		if err != nil {
 			return err
 		}
-		return insertLogin(ctx, tx, user, id, tokenHash, device, s.now())
+		ended, err = insertLogin(ctx, tx, user, id, tokenHash, device, s.now())
+		return err
 	})
-	return id, err
+	return id, ended, err
 }
 
-func insertLogin(ctx context.Context, tx pgx.Tx, user chat.UserID, id chat.LoginID, tokenHash [32]byte, device string, now time.Time) error {
+// insertLogin returns those that made room.
+func insertLogin(ctx context.Context, tx pgx.Tx, user chat.UserID, id chat.LoginID, tokenHash [32]byte, device string, now time.Time) ([]chat.LoginID, error) {
 	_, err := tx.Exec(ctx, `INSERT INTO data.logins (partition, user_id, login_id, token_hash, device_name, created_at, last_used_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $6)`, shard.Of(user), user, id, tokenHash[:], device, now)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rows, err := tx.Query(ctx, `DELETE FROM data.logins WHERE partition = $1 AND user_id = $2 AND login_id IN
 		(SELECT login_id FROM data.logins WHERE partition = $1 AND user_id = $2 AND login_id <> $3
 			ORDER BY last_used_at DESC, login_id DESC OFFSET $4) RETURNING login_id`,
 		shard.Of(user), user, id, chat.MaxLoginsPerUser-1)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ended, err := pgx.CollectRows(rows, pgx.RowTo[chat.LoginID])
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return endLoginDevices(ctx, tx, user, ended)
+	return ended, loginsEnded(ctx, tx, user, ended)
 }
 
 // Authenticate finds the login that a token belongs to: one indexed query on
@@ -98,12 +101,16 @@ func (s *Store) RevokeLogins(ctx context.Context, user chat.UserID, ids ...chat.
 		return nil
 	}
 	return s.write(ctx, shard.Of(user), func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM data.logins WHERE partition = $1 AND user_id = $2 AND login_id = ANY($3)`,
-			shard.Of(user), user, int64s(ids))
+		rows, err := tx.Query(ctx, `DELETE FROM data.logins WHERE partition = $1 AND user_id = $2 AND login_id = ANY($3)
+			RETURNING login_id`, shard.Of(user), user, int64s(ids))
 		if err != nil {
 			return err
 		}
-		return endLoginDevices(ctx, tx, user, ids)
+		ended, err := pgx.CollectRows(rows, pgx.RowTo[chat.LoginID])
+		if err != nil {
+			return err
+		}
+		return loginsEnded(ctx, tx, user, ended)
 	})
 }
 
@@ -119,7 +126,7 @@ func endLogins(ctx context.Context, tx pgx.Tx, user chat.UserID, keep chat.Login
 	if err != nil {
 		return nil, err
 	}
-	return ended, endLoginDevices(ctx, tx, user, ended)
+	return ended, loginsEnded(ctx, tx, user, ended)
 }
 
 // TouchLogins writes when logins were last used. A time never goes back.

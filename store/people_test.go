@@ -117,7 +117,11 @@ func TestLogins(t *testing.T) {
 	var ids []chat.LoginID
 	for i := range chat.MaxLoginsPerUser {
 		w.ahead.Add(int64(time.Second))
-		ids = append(ids, sure(w.CreateLogin(ctx, self.ID, tokenOf(i), "more")))
+		id, ended, err := w.CreateLogin(ctx, self.ID, tokenOf(i), "more")
+		if err != nil || len(ended) != i/(chat.MaxLoginsPerUser-1) {
+			t.Fatalf("login %d ends %v, %v", i, ended, err)
+		}
+		ids = append(ids, id)
 	}
 	logins := sure(w.Logins(ctx, self.ID))
 	if len(logins) != chat.MaxLoginsPerUser || logins[0].ID != ids[len(ids)-1] {
@@ -171,7 +175,7 @@ func TestDisabling(t *testing.T) {
 	}
 	_, err = w.Authenticate(ctx, self.ID, sha256.Sum256([]byte("bob")))
 	wantCode(t, err, chat.CodeUnauthenticated)
-	_, err = w.CreateLogin(ctx, self.ID, [32]byte{1}, "x")
+	_, _, err = w.CreateLogin(ctx, self.ID, [32]byte{1}, "x")
 	wantCode(t, err, chat.CodeUnauthenticated)
 	if c := sure(w.Credentials(ctx, "bob")); !c.Disabled {
 		t.Fatal("not disabled")
@@ -182,7 +186,7 @@ func TestDisabling(t *testing.T) {
 	if _, err := w.SetDisabled(ctx, self.ID, false); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.CreateLogin(ctx, self.ID, [32]byte{1}, "x"); err != nil {
+	if _, _, err := w.CreateLogin(ctx, self.ID, [32]byte{1}, "x"); err != nil {
 		t.Fatal(err)
 	}
 	_, err = w.SetDisabled(ctx, 4242, true)

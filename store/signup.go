@@ -85,7 +85,8 @@ func (s *Store) insertAccount(ctx context.Context, tx pgx.Tx, user chat.UserID, 
 	if a.NoLogin {
 		return nil
 	}
-	return insertLogin(ctx, tx, user, login, a.TokenHash, a.DeviceName, now)
+	_, err = insertLogin(ctx, tx, user, login, a.TokenHash, a.DeviceName, now)
+	return err
 }
 
 // Founded tells whether the first account has been made.

@@ -158,6 +158,7 @@ func (s *Store) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.runSweeps(ctx) })
 	wg.Go(func() { s.runEffects(ctx) })
+	wg.Go(func() { s.sweepRevocations(ctx) })
 	wg.Wait()
 	return nil
 }
@@ -174,6 +175,7 @@ func (s *Store) Close() {
 
 func (s *Store) closePools() {
 	for _, sh := range s.shards {
+		sh.revoked.close()
 		sh.pool.Close()
 	}
 }

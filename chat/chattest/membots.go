@@ -86,7 +86,7 @@ func (m *Memory) RenewBot(_ context.Context, owner, bot chat.UserID, token [32]b
 	if u.Disabled {
 		return 0, nil, chat.Errorf(chat.CodeForbidden, "this bot has ended")
 	}
-	ended := u.dropLogins(0)
+	ended := m.dropLogins(u, 0)
 	return m.addLogin(u, token, device), ended, nil
 }
 
@@ -98,7 +98,7 @@ func (m *Memory) EndBot(_ context.Context, owner, bot chat.UserID) ([]chat.Login
 		return nil, err
 	}
 	u.Disabled, u.gone = true, true
-	return u.dropLogins(0), nil
+	return m.dropLogins(u, 0), nil
 }
 
 // endPrograms ends what someone who is shut out could still do by programs.
@@ -106,7 +106,7 @@ func (m *Memory) endPrograms(out *user) {
 	for _, u := range m.users {
 		if u.botOf == out.ID || u == out {
 			if u != out {
-				u.dropLogins(0)
+				m.dropLogins(u, 0)
 			}
 			m.shutHooksOf(u)
 		}

@@ -308,6 +308,9 @@ func (m *Memory) dismiss(c *channel, role chat.Role, g chat.Governance, out *cha
 		delete(c.members, id)
 	}
 	c.MemberVersion++
+	for _, id := range users {
+		m.revoke(chat.Revocation{Kind: chat.RevokedMember, User: id, Channel: c.ID, Version: c.MemberVersion})
+	}
 	out.Removed = users
 	return &chat.System{Event: event, Actor: g.Actor, Users: users}, nil
 }

@@ -148,7 +148,7 @@ func (m *Memory) Inbox(_ context.Context, id chat.UserID, after chat.Pos, limit 
 		}
 	}
 	slices.SortFunc(page.Entries, func(a, b chat.InboxEntry) int { return int(a.Pos - b.Pos) })
-	page.Pos = u.pos
+	page.Pos, page.Head = u.pos, u.pos
 	if len(page.Entries) > limit {
 		page.Entries, page.More = page.Entries[:limit], true
 		page.Pos = page.Entries[limit-1].Pos

@@ -25,6 +25,7 @@ type Memory struct {
 	invites  map[string]*signUpInvite
 	audit    []chat.AuditEvent
 	notices  []chat.InboxNotice // to pass on when mu is released
+	revoked  []revocation
 }
 
 var (
@@ -32,16 +33,19 @@ var (
 	_ chat.Directory = (*Memory)(nil)
 	_ chat.Roster    = (*Memory)(nil)
 	_ chat.Inboxes   = (*Memory)(nil)
+	_ chat.Positions = (*Memory)(nil)
 	_ chat.Invites   = (*Memory)(nil)
 	_ chat.Accounts  = (*Memory)(nil)
 	_ chat.Founder   = (*Memory)(nil)
 	_ chat.Logins    = (*Memory)(nil)
-	_ chat.People    = (*Memory)(nil)
-	_ chat.Avatars   = (*Memory)(nil)
-	_ chat.Contacts  = (*Memory)(nil)
-	_ chat.Auditor   = (*Memory)(nil)
-	_ chat.Bots      = (*Memory)(nil)
-	_ chat.Hooks     = (*Memory)(nil)
+
+	_ chat.Revocations = (*Memory)(nil)
+	_ chat.People      = (*Memory)(nil)
+	_ chat.Avatars     = (*Memory)(nil)
+	_ chat.Contacts    = (*Memory)(nil)
+	_ chat.Auditor     = (*Memory)(nil)
+	_ chat.Bots        = (*Memory)(nil)
+	_ chat.Hooks       = (*Memory)(nil)
 )
 
 type channel struct {

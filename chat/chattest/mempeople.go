@@ -86,10 +86,10 @@ func (m *Memory) SetPassword(_ context.Context, id chat.UserID, hash string, kee
 		return nil, err
 	}
 	u.hash = hash
-	return u.dropLogins(keep), nil
+	return m.dropLogins(u, keep), nil
 }
 
-func (u *user) dropLogins(keep chat.LoginID) []chat.LoginID {
+func (m *Memory) dropLogins(u *user, keep chat.LoginID) []chat.LoginID {
 	var ended []chat.LoginID
 	for id := range u.logins {
 		if id != keep {
@@ -97,6 +97,7 @@ func (u *user) dropLogins(keep chat.LoginID) []chat.LoginID {
 			delete(u.logins, id)
 		}
 	}
+	m.revokeLogins(u, ended)
 	return ended
 }
 
@@ -108,13 +109,18 @@ func (m *Memory) CreateSignUpInvite(_ context.Context, _ chat.UserID, code strin
 }
 
 // CreateLogin implements chat.Logins.
-func (m *Memory) CreateLogin(_ context.Context, id chat.UserID, token [32]byte, device string) (chat.LoginID, error) {
+func (m *Memory) CreateLogin(_ context.Context, id chat.UserID, token [32]byte, device string) (chat.LoginID, []chat.LoginID, error) {
 	defer m.lock()()
 	u, err := m.user(id)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	return m.addLogin(u, token, device), nil
+	if u.Disabled {
+		return 0, nil, chat.Errorf(chat.CodeUnauthenticated, "this account cannot log in")
+	}
+	ended := u.makeRoom()
+	m.revokeLogins(u, ended)
+	return m.addLogin(u, token, device), ended, nil
 }
 
 // Authenticate implements chat.Logins.
@@ -152,9 +158,11 @@ func (m *Memory) RevokeLogins(_ context.Context, id chat.UserID, ids ...chat.Log
 	if err != nil {
 		return err
 	}
+	ids = slices.DeleteFunc(slices.Clone(ids), func(l chat.LoginID) bool { return u.logins[l] == nil })
 	for _, l := range ids {
 		delete(u.logins, l)
 	}
+	m.revokeLogins(u, ids)
 	return nil
 }
 
@@ -242,7 +250,7 @@ func (m *Memory) SetDisabled(_ context.Context, id chat.UserID, disabled bool) (
 		return nil, nil
 	}
 	m.endPrograms(u)
-	return u.dropLogins(0), nil
+	return m.dropLogins(u, 0), nil
 }
 
 // SetAvatar implements chat.Avatars.

@@ -22,6 +22,10 @@ type System struct {
 	Logins    chat.Logins
 	People    chat.People
 
+	Positions   chat.Positions   // nil: not tested
+	Revocations chat.Revocations // nil: not tested; those of logins need Accounts, People and Logins
+	Accounts    chat.Accounts
+
 	// NewUser makes an account and returns its id; names are unique in a test.
 	NewUser func(t *testing.T, name string) chat.UserID
 	// Settle waits until nothing of a channel is on its way to inboxes: news of
@@ -35,7 +39,7 @@ type System struct {
 // System returns the ports of m for the suite.
 func (m *Memory) System() System {
 	return System{Log: m, Directory: m, Roster: m, Inboxes: m, Invites: m, Contacts: m,
-		Bots: m, Hooks: m, Logins: m, People: m, NewUser: m.NewUser}
+		Bots: m, Hooks: m, Logins: m, People: m, Positions: m, Revocations: m, Accounts: m, NewUser: m.NewUser}
 }
 
 // NewUser makes an account without a password.
@@ -87,6 +91,9 @@ func Suite(t *testing.T, open func(t *testing.T) System) {
 		{"removal empties the inbox entry", removalInbox},
 		{"random histories agree with a recount", recount},
 		{"blocked people cannot write", blocks},
+		{"positions are those of the inboxes", positions},
+		{"who is out of a channel is told", memberRevocations},
+		{"which logins ended is told", loginRevocations},
 		{"bots", bots},
 		{"bots are bounded", botsBounded},
 		{"programs end with their owner", botsOfDisabled},

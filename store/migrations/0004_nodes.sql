@@ -1,7 +1,7 @@
 -- What several nodes need.
 
--- What has been taken away from someone, for the nodes that did not hear of it: every node reads the newest rows twice
--- a second and applies them again, which changes nothing for what it has heard. Login rows are in the user's home
+-- What has been taken away from someone, for the nodes that did not hear of it: every node reads the newest rows some
+-- times a second and applies them again, which changes nothing for what it has heard. Login rows are in the user's home
 -- partition, member rows in the channel's. Rows older than ten minutes are of no use and are deleted.
 CREATE TABLE data.revocations (
     partition     int NOT NULL,
@@ -11,6 +11,7 @@ CREATE TABLE data.revocations (
     user_id       bigint NOT NULL,
     login_id      bigint NOT NULL DEFAULT 0,
     channel_id    bigint NOT NULL DEFAULT 0,
+    member_version bigint NOT NULL DEFAULT 0,  -- of the channel, since which the user is out
     PRIMARY KEY (partition, revocation_id)
 );
 CREATE INDEX revocations_at ON data.revocations (at);

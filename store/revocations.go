@@ -1,0 +1,189 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"gori/chat"
+	"gori/shard"
+)
+
+// What was taken away from someone is a row of data.revocations, written in the
+// transaction that takes it away. All its times are of the shard's own clock.
+const (
+	revokedOverlap = 10 * time.Second // a row's time may be this much older than its commit
+	revokedKept    = 10 * time.Minute // older rows are deleted
+	revokedSweep   = time.Minute      // how often
+	maxRevoked     = 20_000           // rows of one read
+)
+
+// drawRevocation draws an id in SQL, of the shard's time and 20 random bits.
+const drawRevocation = `(extract(epoch FROM clock_timestamp()) * 1000)::bigint << 20 | (random() * 1048575)::bigint`
+
+// loginsEnded does what belongs to the end of logins, in their transaction: the
+// other nodes will learn of it, and the devices go.
+func loginsEnded(ctx context.Context, tx pgx.Tx, user chat.UserID, ended []chat.LoginID) error {
+	if len(ended) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO data.revocations (partition, revocation_id, kind, user_id, login_id)
+		SELECT $1, `+drawRevocation+`, CASE WHEN u.disabled THEN $4::smallint ELSE $5::smallint END, $2, w.login
+		FROM data.users u CROSS JOIN unnest($3::bigint[]) AS w (login) WHERE u.partition = $1 AND u.user_id = $2`,
+		shard.Of(user), user, int64s(ended), chat.RevokedAccount, chat.RevokedLogin)
+	if err != nil {
+		return err
+	}
+	return endLoginDevices(ctx, tx, user, ended)
+}
+
+// membersEnded notes that users are out of a channel as of its member version.
+func (c *lockedChannel) membersEnded(ctx context.Context, tx pgx.Tx, users []chat.UserID) error {
+	_, err := tx.Exec(ctx, `INSERT INTO data.revocations (partition, revocation_id, kind, user_id, channel_id, member_version)
+		SELECT $1, `+drawRevocation+`, $5, w.usr, $2, $4 FROM unnest($3::bigint[]) AS w (usr)`,
+		shard.Of(c.ID), c.ID, int64s(users), c.MemberVersion, chat.RevokedMember)
+	return err
+}
+
+// revokedWatch is the connection by which a shard is asked, several times a
+// second, what was taken away: it must not wait for one of the pool.
+type revokedWatch struct {
+	mu  sync.Mutex
+	hot hotConn
+}
+
+func (w *revokedWatch) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hot.disconnect()
+}
+
+// sqlRevoked always returns a row, for its time. A clock that was set back does
+// not hide what is written now.
+const sqlRevoked = `SELECT clock_timestamp(), $1::timestamptz IS NOT NULL AND $1 < now() - $3::interval, r.revocation_id, r.kind,
+		r.user_id, r.login_id, r.channel_id, r.member_version
+	FROM (SELECT least($1, now()) - $2::interval AS since) s LEFT JOIN LATERAL
+		(SELECT * FROM data.revocations WHERE at > s.since ORDER BY at LIMIT $4) r ON true`
+
+// Revoked reads what was taken away, from all shards at once; see
+// chat.Revocations.
+func (s *Store) Revoked(ctx context.Context, since chat.RevokedSince) (chat.RevokedPage, error) {
+	page := chat.RevokedPage{Since: make(chat.RevokedSince, len(s.shards))}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var failed error
+	for _, sh := range s.shards {
+		wg.Go(func() {
+			id := string(sh.id)
+			at, known := since[id]
+			part, err := s.revokedOn(ctx, sh, at, known)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err != nil:
+				failed = errors.Join(failed, err)
+				if known {
+					page.Since[id] = at
+				}
+			default:
+				page.Since[id] = part.Since[id]
+				page.List = append(page.List, part.List...)
+				page.Lost = page.Lost || part.Lost
+			}
+		})
+	}
+	wg.Wait()
+	return page, failed
+}
+
+func (s *Store) revokedOn(ctx context.Context, sh *shardConn, since time.Time, known bool) (page chat.RevokedPage, err error) {
+	ctx, done, err := sh.during(ctx)
+	if err != nil {
+		return page, err
+	}
+	defer done()
+	w := &sh.revoked
+	if !w.mu.TryLock() {
+		return page, chat.Retryable(chat.CodeOverloaded, 0, nil, "the last look at the revocations has not ended")
+	}
+	defer w.mu.Unlock()
+	w.hot.sh = sh
+	conn, err := w.hot.get(ctx)
+	if err != nil {
+		return page, sh.settle(ctx, err)
+	}
+	var from *time.Time
+	if known {
+		from = &since
+	}
+	rows, err := conn.Query(ctx, sqlRevoked, from, revokedOverlap, revokedKept-revokedSweep, maxRevoked+1)
+	if err != nil {
+		return page, sh.settle(ctx, err)
+	}
+	page, err = scanRevoked(rows, string(sh.id))
+	return page, sh.settle(ctx, err)
+}
+
+func scanRevoked(rows pgx.Rows, id string) (chat.RevokedPage, error) {
+	var page chat.RevokedPage
+	var now time.Time
+	var lost bool
+	var row struct {
+		id, user, login, channel, version *int64
+		kind                              *int16
+	}
+	_, err := pgx.ForEachRow(rows, []any{&now, &lost, &row.id, &row.kind, &row.user, &row.login, &row.channel, &row.version}, func() error {
+		if row.id != nil {
+			page.List = append(page.List, chat.Revocation{ID: *row.id, Kind: chat.RevocationKind(*row.kind), User: chat.UserID(*row.user),
+				Login: chat.LoginID(*row.login), Channel: chat.ChannelID(*row.channel), Version: *row.version})
+		}
+		return nil
+	})
+	page.Since = chat.RevokedSince{id: now}
+	page.Lost = lost || len(page.List) > maxRevoked
+	return page, err
+}
+
+// sweepRevocations deletes old rows, now and then, on all shards. It returns
+// when ctx ends. Any node may do it, and several at once do no harm.
+func (s *Store) sweepRevocations(ctx context.Context) {
+	for nap(ctx, revokedSweep) == nil {
+		for _, sh := range s.shards {
+			if err := s.forgetRevocations(ctx, sh); err != nil && ctx.Err() == nil {
+				s.log.Debug("sweep of revocations", "shard", sh.id, "error", err)
+			}
+		}
+	}
+}
+
+func (s *Store) forgetRevocations(ctx context.Context, sh *shardConn) error {
+	if !sh.isUp() {
+		return nil
+	}
+	during, done, err := sh.during(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	rows, err := sh.pool.Query(during, `SELECT DISTINCT partition FROM (SELECT partition FROM data.revocations
+		WHERE at < now() - $1::interval AND `+servedHere+` ORDER BY at LIMIT $2) r`, revokedKept, maxRevoked)
+	if err != nil {
+		return sh.settle(during, err)
+	}
+	parts, err := pgx.CollectRows(rows, pgx.RowTo[int32])
+	if err != nil || len(parts) == 0 {
+		return sh.settle(during, err)
+	}
+	ps := make([]shard.Partition, len(parts))
+	for i, p := range parts {
+		ps[i] = shard.Partition(p)
+	}
+	return s.writeEach(ctx, ps, func(ctx context.Context, tx pgx.Tx, ps []shard.Partition) error {
+		_, err := tx.Exec(ctx, `DELETE FROM data.revocations WHERE at < now() - $1::interval AND partition = ANY($2)`,
+			revokedKept, partitionArgs(ps))
+		return err
+	})
+}
