@@ -134,7 +134,7 @@ func (n *node) connect(cfg Config, l net.Listener, metrics *api.Metrics, logger 
 	s := n.store
 	var err error
 	n.chat, err = chat.NewService(chat.Deps{Log: s, Directory: s, Roster: s, Inboxes: s, Invites: s, People: s, Contacts: s,
-		Audit: s, Meter: metrics, Hub: n.hub, MemberLimit: cfg.Limits.GroupMembers, Node: cfg.Node.Name, Logger: logger})
+		Positions: s, Revocations: s, Audit: s, Meter: metrics, Hub: n.hub, MemberLimit: cfg.Limits.GroupMembers, Node: cfg.Node.Name, Logger: logger})
 	if err != nil {
 		return err
 	}
