@@ -22,13 +22,21 @@ import (
 	"gori/store"
 )
 
-// envListenFD holds the number of an open file: the listening socket that
-// gori up keeps across restarts of its node.
-const envListenFD = "GORI_LISTEN_FD"
+// What gori up tells its nodes: the numbers of open files, the listening
+// sockets that it keeps across their restarts; or that it has reserved the
+// port, which the node then listens on by itself.
+const (
+	envListenFD     = "GORI_LISTEN_FD"
+	envAdminFD      = "GORI_ADMIN_FD"
+	envListenShared = "GORI_LISTEN_SHARED"
+)
 
-// drainTime is how long a node takes to send its sessions elsewhere. With one
-// node there is no elsewhere: people come back to its successor.
-const drainTime = 5 * time.Second
+// underUp tells whether gori up runs this node.
+func underUp() bool { return os.Getenv(envAdminFD) != "" }
+
+// drainBound is how long a node takes at most to send its sessions elsewhere.
+// With one node there is no elsewhere: people come back to its successor.
+const drainBound = 20 * time.Second
 
 func newServe() *cobra.Command {
 	var file string
@@ -61,7 +69,7 @@ func serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 	defer closeAll(listeners)
 	// gori up has done it, and starts this node again also while a shard is
 	// down: then waiting for that shard would be wrong.
-	if os.Getenv(envListenFD) == "" {
+	if !underUp() {
 		if err := migrateAll(ctx, cfg.Shards, logger); err != nil {
 			return err
 		}
@@ -159,7 +167,7 @@ func (n *node) connect(cfg Config, l net.Listener, metrics *api.Metrics, logger 
 		return err
 	}
 	n.api, err = api.New(api.Config{Chat: n.chat, People: n.people, Metrics: metrics, Node: cfg.Node.Name, Name: cfg.Name,
-		Region: cfg.Node.Region, Capacity: n.capacity, Nodes: n.nodes(),
+		Region: cfg.Node.Region, Capacity: n.capacity, Nodes: n.nodes(), AdminRoutes: n.faultRoutes(),
 		Version: versionText(), Presence: n.presence, Pushes: n.notify, Programs: programs, PublicURLs: publicURLs(cfg, l), TrustedProxies: proxies,
 		Ready: n.ready, Logger: logger})
 	return err
@@ -194,7 +202,7 @@ func (n *node) run(ctx context.Context, listeners api.Listeners) error {
 			}
 		})
 	}
-	err := n.api.Serve(serving, listeners, drainTime)
+	err := n.api.Serve(serving, listeners, drainBound)
 	if ctx.Err() == nil {
 		err = errors.Join(err, context.Cause(serving))
 	}
@@ -235,27 +243,34 @@ func (n *node) ready() error {
 // listen opens the public address, or takes it over from gori up, and the
 // admin address if there is one.
 func listen(cfg Config) (l api.Listeners, err error) {
-	if text := os.Getenv(envListenFD); text != "" {
-		l.Public, err = inherited(text)
-	} else {
+	switch fd := os.Getenv(envListenFD); {
+	case fd != "":
+		l.Public, err = inherited(envListenFD, fd)
+	case os.Getenv(envListenShared) != "":
+		l.Public, err = listenWith(shared, cfg.Listen)
+	default:
 		l.Public, err = listenOn(cfg.Listen)
 	}
 	if err != nil {
 		return l, err
 	}
-	if cfg.AdminListen != "" {
-		if l.Admin, err = listenOn(cfg.AdminListen); err != nil {
-			closeAll(l)
-			return l, fmt.Errorf("the admin address: %w", err)
-		}
+	switch fd := os.Getenv(envAdminFD); {
+	case fd != "":
+		l.Admin, err = inherited(envAdminFD, fd)
+	case cfg.AdminListen != "":
+		l.Admin, err = listenOn(cfg.AdminListen)
+	}
+	if err != nil {
+		closeAll(l)
+		return l, fmt.Errorf("the admin address: %w", err)
 	}
 	return l, nil
 }
 
-func inherited(text string) (net.Listener, error) {
+func inherited(variable, text string) (net.Listener, error) {
 	fd, err := strconv.Atoi(text)
 	if err != nil || fd < 3 {
-		return nil, fmt.Errorf("%s=%q is not an open file", envListenFD, text)
+		return nil, fmt.Errorf("%s=%q is not an open file", variable, text)
 	}
 	f := os.NewFile(uintptr(fd), "listener")
 	defer f.Close()

@@ -90,7 +90,6 @@ func (n *node) meet(cfg Config) {
 		return
 	}
 	n.chat.SetRelay(n.mesh)
-	n.chat.SetInterest(n.presence)
 	n.presence.SetPeers(n.mesh.Peers(), cfg.Node.Name)
 }
 
