@@ -96,6 +96,11 @@ func node(t *testing.T, name string) *httptest.Server {
 
 func start(t *testing.T, nodes ...Node) (*Proxy, Config) {
 	t.Helper()
+	return startLogging(t, nil, nodes...)
+}
+
+func startLogging(t *testing.T, log io.Writer, nodes ...Node) (*Proxy, Config) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +117,7 @@ func start(t *testing.T, nodes ...Node) (*Proxy, Config) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	o := Options{Config: Config{Prefix: filepath.Join(dir, "proxy"), Listen: addr, Nodes: nodes}, Socket: socket}
+	o := Options{Config: Config{Prefix: filepath.Join(dir, "proxy"), Listen: addr, Nodes: nodes}, Socket: socket, Log: log}
 	if os.Geteuid() == 0 {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
