@@ -214,8 +214,7 @@ type Listeners struct {
 }
 
 // Serve answers on the listeners until ctx ends or one of them fails, then
-// drains within the given time and closes them. Sessions are spread over half
-// of it.
+// drains within the given time and closes them.
 func (s *Server) Serve(ctx context.Context, l Listeners, drain time.Duration) error {
 	public := s.httpServer(s.public)
 	public.TLSConfig = l.TLS
@@ -242,9 +241,19 @@ func (s *Server) Serve(ctx context.Context, l Listeners, drain time.Duration) er
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
-	err = errors.Join(err, s.shutdown(end, drain/2, servers))
+	err = errors.Join(err, s.shutdown(end, s.drainSpread(drain), servers))
 	running.Wait()
 	return err
+}
+
+// drainPace is the time between two sessions sent elsewhere: the other nodes
+// take them at this rate, and each costs them some reads.
+const drainPace = 2 * time.Millisecond
+
+// drainSpread is over what time the sessions there are now are told to leave:
+// none at all for nobody, and so that a quarter of the time is left for the rest.
+func (s *Server) drainSpread(drain time.Duration) time.Duration {
+	return min(time.Duration(s.cfg.Chat.Hub().Stats().Sessions)*drainPace, drain*3/4)
 }
 
 func (s *Server) httpServer(h http.Handler) *http.Server {

@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"context"
 	"sync"
 	"time"
 )
@@ -66,36 +65,6 @@ func (h *Hub) Expel(channel ChannelID, users []UserID) {
 					s.svc.attendance.Watch(s.id, nil)
 				}
 			}
-		}
-	}
-}
-
-// Drain refuses new sessions and closes the live ones with CloseDrain, spread
-// evenly over the given time so that they do not all come back at once. It
-// returns when all have been told or ctx ends.
-func (h *Hub) Drain(ctx context.Context, spread time.Duration) {
-	h.draining.Store(true)
-	h.drainWaits()
-	for i := range h.shards {
-		sh := &h.shards[i]
-		sh.mu.RLock()
-		batch := make([]*Session, 0, len(sh.byID))
-		for _, s := range sh.byID {
-			batch = append(batch, s)
-		}
-		sh.mu.RUnlock()
-		for _, s := range batch {
-			s.end(CloseDrain, "this node is going away")
-		}
-		if len(batch) == 0 || spread == 0 {
-			continue
-		}
-		pause := time.NewTimer(spread / hubShards)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-			spread = 0
 		}
 	}
 }

@@ -44,6 +44,7 @@ type Session struct {
 	mu       sync.Mutex
 	phase    phase
 	ended    bool
+	leaving  bool // the node drains: sends are not taken any more
 	flushing bool
 	out      outQueue
 	writing  writing

@@ -28,6 +28,9 @@ func (s *Session) send(f *sendOp) bool {
 	if s.ended {
 		return false
 	}
+	if s.leaving {
+		return true // not a word: the device sends it again where it goes
+	}
 	s.sends++
 	if s.lanes == nil {
 		s.lanes = make(map[ChannelID]*sendLane)
