@@ -31,7 +31,7 @@ const (
 	MaxQueuedBytes     = 4 << 20 // bytes waiting on one session
 	MaxSessionsPerUser = 32
 	HeartbeatSeconds   = 17
-	SilenceSeconds     = 45
+	SilenceSeconds     = 40 // two missed heartbeats; with the sweep and the telling, offline within 45 s
 	MaxInFlightSends   = 64 // sends of one session not yet answered
 )
 

@@ -107,6 +107,7 @@ func (t *Tracker) Heard(node string, payload []byte) {
 		return
 	}
 	now := time.Now()
+	t.wakefulLocked(now)
 	switch h.kind {
 	case kindDelta:
 		ok = t.deltaLocked(p, h, body, now)
@@ -258,15 +259,20 @@ func (t *Tracker) cameBackLocked(u chat.UserID, from *peer, came int, now time.T
 
 // heardSeenLocked takes who may see users from now on.
 func (t *Tracker) heardSeenLocked(body []byte) bool {
-	const size = 9
+	const size = 17
 	if len(body)%size != 0 {
 		return false
 	}
 	for ; len(body) > 0; body = body[size:] {
-		u, to := chat.UserID(binary.LittleEndian.Uint64(body)), chat.PresenceTo(body[8])
+		u, at := chat.UserID(binary.LittleEndian.Uint64(body)), chat.Millis(binary.LittleEndian.Uint64(body[8:]))
+		to := chat.PresenceTo(body[16])
 		if u <= 0 || to > chat.PresenceToNobody {
 			return false
 		}
+		if own, repeated := t.seenWords[u]; repeated && own.at > at {
+			continue
+		}
+		delete(t.seenWords, u)
 		t.setSeenLocked(u, seen(to)+1)
 	}
 	return true

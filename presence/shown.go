@@ -114,7 +114,7 @@ func (t *Tracker) SeenByChanged(user chat.UserID, to chat.PresenceTo) {
 	defer t.mu.Unlock()
 	t.setSeenLocked(user, seen(to)+1)
 	if t.peers != nil {
-		t.seenWords[user] = seenWord{to, seenRounds}
+		t.seenWords[user] = seenWord{to, chat.MillisOf(time.Now()), seenRounds}
 		t.repeatSeenLocked()
 	}
 }

@@ -45,8 +45,15 @@ func (t *Tracker) gossipLoop(ctx context.Context) {
 func (t *Tracker) announce(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.peers == nil || now.Before(t.quietUntil) {
+	if t.wakefulLocked(now); t.quiet() {
 		return // round comes back to it
+	}
+	t.announceLocked()
+}
+
+func (t *Tracker) announceLocked() {
+	if t.peers == nil {
+		return
 	}
 	var body []byte
 	flush := func() {
@@ -102,18 +109,14 @@ func (t *Tracker) headLocked(kind uint8) head { return head{kind, t.run, t.seq, 
 func (t *Tracker) round(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	late := !t.lastRound.IsZero() && now.Sub(t.lastRound) > roundEvery+frozenAfter
-	t.lastRound = now
-	if late {
-		t.thawLocked(now)
-	}
-	if !t.quietUntil.IsZero() && !now.Before(t.quietUntil) {
+	t.wakefulLocked(now)
+	if t.quiet() && !now.Before(t.quietUntil) {
 		t.quietUntil = time.Time{}
 		t.settleAllLocked(now)
-		signal(t.spread)
+		t.announceLocked() // before anyone is answered
 	}
 	t.endGracesLocked(now)
-	if t.peers == nil || now.Before(t.quietUntil) {
+	if t.peers == nil || t.quiet() {
 		return
 	}
 	for _, p := range t.nodes.byName {
@@ -129,16 +132,26 @@ func (t *Tracker) round(now time.Time) {
 	}
 }
 
-// thawLocked: the process stood still for so long that the other nodes may have
-// given it up. Its sessions may have ended meanwhile; those that are long silent
-// say nothing until they are heard.
-func (t *Tracker) thawLocked(now time.Time) {
+// wakefulLocked notices that the process stood still for so long that the other
+// nodes may have given it up. Its sessions may have ended meanwhile; those that
+// are long silent say nothing until they are heard. It comes before anything is
+// told, whichever goroutine wakes first.
+func (t *Tracker) wakefulLocked(now time.Time) {
+	before := t.lastRound
+	t.lastRound = now
+	if before.IsZero() || now.Sub(before) <= roundEvery+frozenAfter {
+		return
+	}
 	t.opt.Log.Warn("presence stood still; sessions are looked at anew")
 	t.counts.Thaws++
 	t.doubt = now.Add(-doubtAfter)
 	t.quietUntil = now.Add(quietFor)
 	t.untoldUntil = now.Add(untoldFor)
 }
+
+// quiet tells that nothing is said to other nodes. It ends with the round that
+// has looked at the sessions, not by the clock.
+func (t *Tracker) quiet() bool { return !t.quietUntil.IsZero() }
 
 // askLocked asks a node for the buckets that differ.
 func (t *Tracker) askLocked(p *peer, now time.Time) {
@@ -150,7 +163,7 @@ func (t *Tracker) askLocked(p *peer, now time.Time) {
 
 // askedLocked answers a node with the buckets that it does not know.
 func (t *Tracker) askedLocked(p *peer, a *ask, now time.Time) {
-	if now.Sub(p.answered) < answerEvery || now.Before(t.quietUntil) {
+	if now.Sub(p.answered) < answerEvery || t.quiet() {
 		return // it asks again
 	}
 	p.answered = now
@@ -196,14 +209,17 @@ func (t *Tracker) askedLocked(p *peer, a *ask, now time.Time) {
 // several times, as the mesh may drop it.
 type seenWord struct {
 	to     chat.PresenceTo
+	at     chat.Millis // of the change: of two nodes that repeat one, the later goes on
 	rounds int
 }
 
 func (t *Tracker) repeatSeenLocked() {
 	var b []byte
 	for u, w := range t.seenWords {
+		t.setSeenLocked(u, seen(w.to)+1) // a resume may have read the choice before it
 		if len(b) < maxPayload {
 			b = binary.LittleEndian.AppendUint64(b, uint64(u))
+			b = binary.LittleEndian.AppendUint64(b, uint64(w.at))
 			b = append(b, byte(w.to))
 			w.rounds--
 		}

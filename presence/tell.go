@@ -50,7 +50,7 @@ func (t *Tracker) tellLoop(ctx context.Context) {
 // it is to be called again without being woken.
 func (t *Tracker) tellRound(now time.Time) bool {
 	t.mu.Lock()
-	if now.Before(t.untoldUntil) {
+	if t.wakefulLocked(now); now.Before(t.untoldUntil) {
 		t.mu.Unlock()
 		return true
 	}

@@ -26,7 +26,7 @@ const (
 	kindDigest = 2 // nothing more
 	kindAsk    = 3 // run 8, digests of bucketCount buckets 8 each: as the asker knows the node
 	kindAnswer = 4 // whole buckets: bucket 1, entries 2, entries
-	kindSeen   = 5 // user 8, presence_to 1: who may see the user from now on
+	kindSeen   = 5 // user 8, time of the change 8, presence_to 1: who may see the user from now on
 )
 
 type head struct {
