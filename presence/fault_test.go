@@ -132,7 +132,7 @@ func TestFrozenNode(t *testing.T) {
 				t.Errorf("n2 was told of %d %v, want %v", u, got, want)
 			}
 		}
-	// The frozen node's own people did not see what it slept over.
+		// The frozen node's own people did not see what it slept over.
 		if got := a.ear.words(11, vanished); !slices.Equal(got, []string{"online", "offline"}) {
 			t.Errorf("n1 was told %v", got)
 		}

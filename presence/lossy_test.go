@@ -122,7 +122,9 @@ func TestLateNodeHearsAll(t *testing.T) {
 			come(l.nodes[u%2].Tracker, u, chat.SessionID(u))
 		}
 		time.Sleep(30 * time.Second)
+		l.mu.Lock()
 		l.loss = 0.3
+		l.mu.Unlock()
 		l.heal(late, false)
 		after(10 * time.Second)
 		if s := late.Stats(); s.Behind != 0 || s.Elsewhere != 20_000 || s.Nodes["n1"] != 10_000 {

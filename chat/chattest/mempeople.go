@@ -295,18 +295,6 @@ func (m *Memory) Friends(_ context.Context, id chat.UserID) ([]chat.Friend, erro
 	return out, nil
 }
 
-// HidingFrom implements chat.Shy.
-func (m *Memory) HidingFrom(_ context.Context, id chat.UserID) ([]chat.UserID, error) {
-	defer m.lock()()
-	var ids []chat.UserID
-	for other := range m.users {
-		if m.blocked(other, id) {
-			ids = append(ids, other)
-		}
-	}
-	return ids, nil
-}
-
 func (m *Memory) stateOf(id, other chat.UserID) chat.FriendState {
 	if u := m.users[id]; u != nil && u.friends[other] != nil {
 		return u.friends[other].State
