@@ -8,7 +8,7 @@ const NETWORK_NOISE = /net::ERR_|Failed to load resource|WebSocket connection/;
 
 export class Person {
   constructor(world, name, login, context) {
-    Object.assign(this, { world, name, login, context, id: "", faults: [] });
+    Object.assign(this, { world, name, login, context, id: "", node: "", faults: [] });
   }
 
   /** A new tab of this browser. */
@@ -18,6 +18,9 @@ export class Person {
     page.on("pageerror", (e) => this.faults.push(`${this.name}: ${e.message}`));
     page.on("console", (m) => {
       if (m.type() === "error" && !NETWORK_NOISE.test(m.text())) this.faults.push(`${this.name}: ${m.text()}`);
+    });
+    page.on("websocket", (ws) => {
+      this.node = /\/n\/([^/]+)\/ws/.exec(ws.url())?.[1] ?? this.node;
     });
     await page.goto(this.world.url + path, { waitUntil: "domcontentloaded" });
     this.page = page;
@@ -39,6 +42,12 @@ export class Person {
     await this.remember();
     await this.tab();
     return this;
+  }
+
+  /** The node that this browser's socket is on. */
+  async onNode() {
+    for (let i = 0; this.node === "" && i < 200; i++) await new Promise((done) => setTimeout(done, 50));
+    return this.node;
   }
 
   async remember() {

@@ -1,4 +1,5 @@
-// A whole system of its own for the tests: `gori up` in a temporary folder, on a free port.
+// A whole system of its own for the tests: `gori up` with three nodes behind Nginx in a temporary folder, on a free port from
+// E2E_PORT (18700) on.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -8,8 +9,10 @@ import { join, resolve } from "node:path";
 
 const BIN = resolve(process.env.GORI_BIN ?? new URL("../../gori", import.meta.url).pathname);
 
+const FIRST = Number(process.env.E2E_PORT ?? 18700);
+
 async function freePort() {
-  for (let port = 18700; port < 18800; port++) {
+  for (let port = FIRST; port < FIRST + 80; port += 10) {
     const ok = await new Promise((done) => {
       const s = createServer();
       s.once("error", () => done(false));
@@ -17,7 +20,7 @@ async function freePort() {
     });
     if (ok) return port;
   }
-  throw new Error("no free port from 18700 to 18799");
+  throw new Error(`no free port from ${FIRST} on`);
 }
 
 export async function startServer() {
@@ -27,20 +30,21 @@ export async function startServer() {
   const url = `http://localhost:${port}`;
   // Gori takes every GORI_ variable for a setting of its own.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("GORI_")));
-  const child = spawn(BIN, ["up", "--data", join(dir, "data"), "--shards", "2", "--port", String(port)], { env, stdio: ["ignore", "pipe", "pipe"] });
+  env.GORI_PUSH_ALLOW_NETWORKS = "127.0.0.0/8"; // the tests' own push service
+  const data = join(dir, "data");
+  const child = spawn(BIN, ["up", "--data", data, "--shards", "2", "--nodes", process.env.E2E_NODES ?? "3", "--port", String(port)], { env, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (b) => (output = (output + b).slice(-20_000)));
   const exited = new Promise((done) => child.once("exit", done));
   const server = {
     url,
     output: () => output,
-    /** kill -9 of the node; `gori up` starts it again. */
-    killNode: async () => {
-      const pids = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, "utf8")).trim().split(" ");
-      for (const pid of pids) {
-        const line = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-        if (line.split("\0").includes("serve")) process.kill(Number(pid), "SIGKILL");
-      }
+    /** kill -9 of one node, or of all; `gori up` starts them again. */
+    kill: async (name) => {
+      const { nodes } = JSON.parse(await readFile(join(data, "running.json"), "utf8"));
+      const hit = nodes.filter((n) => n.pid > 0 && (name === undefined || n.name === name));
+      for (const n of hit) process.kill(n.pid, "SIGKILL");
+      if (hit.length === 0) throw new Error(`no node ${name} runs: ${JSON.stringify(nodes)}`);
     },
     stop: async () => {
       child.kill("SIGTERM");

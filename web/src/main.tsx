@@ -10,7 +10,7 @@ import { openBus } from "./sync/bus";
 import { installCommands } from "./sync/commands";
 import { electByLock } from "./sync/leader";
 import { App } from "./ui/App";
-import { goToMessage } from "./ui/shell/route";
+import { goToMessage, shows } from "./ui/shell/route";
 
 const ACCOUNT = "gori.account";
 
@@ -49,8 +49,9 @@ async function start(root: HTMLElement): Promise<void> {
   page.hook({
     visibility: () => sync.visibilityChanged(), online: () => sync.online(), offline: () => sync.offline(), closing: () => sync.closing(),
   });
-  browserPush.heard((m) => {
+  browserPush.heard((m, answer) => {
     if (m.t === "open") goToMessage(pathTo(m));
+    else if (m.t === "shows") answer(page.visible() && shows(m.channel, m.thread));
   });
   addEventListener("storage", (e) => {
     if (e.key === ACCOUNT) void sync.accountChanged(e.newValue);

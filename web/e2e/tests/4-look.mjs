@@ -36,7 +36,8 @@ async function furnished(world, options) {
   return { a, b, id };
 }
 
-const views = (id) => ["/", `/c/${id}`, `/c/${id}/members`, `/c/${id}/info`, "/people", "/settings/profile", "/settings/appearance", "/settings/sessions"];
+const views = (id) => ["/", `/c/${id}`, `/c/${id}/members`, `/c/${id}/info`, "/people", "/settings/profile", "/settings/notifications",
+  "/settings/appearance", "/settings/sessions", "/settings/programs"];
 
 async function sweep(world, options) {
   const { a, id } = await furnished(world, options);

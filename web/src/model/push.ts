@@ -69,6 +69,8 @@ export const tagOf = (channel: ChannelID): string => `c/${channel}`;
 /** What the worker tells the pages. */
 export type FromWorker =
   | ({ readonly t: "open" } & Place)
+  /** Whether the page has the message's conversation before somebody's eyes; it answers. */
+  | ({ readonly t: "shows" } & Place)
   | { readonly t: "tested" };
 
 /** Minutes of the day as the clock field of a form writes them, and back; -1 for anything else. */

@@ -24,7 +24,8 @@ export interface PushDoor {
   unsubscribe(): Promise<void>;
   /** Closes the notifications that `which` picks by their data. */
   close(which: (data: unknown) => boolean): Promise<void>;
-  heard(f: (m: FromWorker) => void): void;
+  /** What the worker says; `answer` goes back to it. */
+  heard(f: (m: FromWorker, answer: (yes: boolean) => void) => void): void;
 }
 
 const WORKER = "/sw.js";
@@ -83,7 +84,7 @@ export const browserPush: PushDoor = {
     for (const n of (await (await registered())?.getNotifications()) ?? []) if (which(n.data)) n.close();
   },
   heard: (f) => {
-    if ("serviceWorker" in navigator) navigator.serviceWorker.addEventListener("message", (e: MessageEvent<FromWorker>) => f(e.data));
+    if ("serviceWorker" in navigator) navigator.serviceWorker.addEventListener("message", (e: MessageEvent<FromWorker>) => f(e.data, (yes) => e.ports[0]?.postMessage(yes)));
   },
 };
 

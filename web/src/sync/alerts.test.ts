@@ -53,7 +53,7 @@ describe("a sound", () => {
     [LEVEL_MENTIONS, { mentions: [ME] }, true],
     [LEVEL_MENTIONS, { mention_all: true }, true],
     [LEVEL_NONE, { mentions: [ME] }, false],
-  ])("level %i, %j: %s", async (level, more, want) => {
+  ] as [Level, Partial<Message>, boolean][])("level %i, %j: %s", async (level, more, want) => {
     const t = setUp();
     t.level(level);
     expect(await t.hear(more)).toBe(want);

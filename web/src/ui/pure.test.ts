@@ -95,7 +95,8 @@ describe("addresses", () => {
   const routes: readonly Route[] = [
     { at: "home" }, { at: "people" }, { at: "settings" }, { at: "settings", tab: "sessions" }, { at: "join", code: "12.a/b c" },
     { at: "channel", id: asChannelID("9223372036854775807") }, { at: "channel", id: asChannelID("1"), side: { kind: "thread", root: 42 } },
-    { at: "channel", id: asChannelID("1"), side: { kind: "members" } },
+    { at: "channel", id: asChannelID("1"), side: { kind: "members" } }, { at: "settings", tab: "notifications" },
+    { at: "channel", id: asChannelID("1"), message: 7 }, { at: "channel", id: asChannelID("1"), side: { kind: "thread", root: 42 }, message: 43 },
   ];
   it.each(routes.map((route) => [pathOf(route), route] as const))("%s there and back", (path, route) => {
     expect(parseRoute(path)).toEqual(route);

@@ -2,7 +2,7 @@ import "fake-indexeddb/auto";
 import { beforeEach, describe, expect, it } from "vitest";
 import { forgetTold, noteRead, setToldMeta, toldMeta } from "../db/told";
 import { told } from "../i18n/told";
-import type { FromWorker } from "../model/push";
+import type { FromWorker, Place } from "../model/push";
 import { pushed, renewed, touched, wordsOf, type Note, type NoteOptions, type PageClient, type Scope } from "./pushed";
 
 const message = (seq: number, more: object = {}) =>
@@ -16,9 +16,9 @@ function world() {
     pages: [] as (PageClient & { heard: FromWorker[]; focusedNow: boolean })[],
     opened: [] as string[],
     badges: [] as number[],
-    page(path: string, o: { visible?: boolean; focused?: boolean; stuck?: boolean } = {}) {
+    page(o: { visible?: boolean; focused?: boolean; stuck?: boolean; shows?: (place: Place) => boolean } = {}) {
       const p = {
-        url: `https://chat.example${path}`, visible: o.visible ?? true, focused: o.focused ?? false, heard: [] as FromWorker[], focusedNow: false,
+        shows: async (place: Place) => o.shows?.(place) ?? false, visible: o.visible ?? true, focused: o.focused ?? false, heard: [] as FromWorker[], focusedNow: false,
         tell: (m: FromWorker) => void p.heard.push(m),
         focus: () => (o.stuck ? Promise.reject(new Error("not allowed")) : Promise.resolve((p.focusedNow = true))),
       };
@@ -69,22 +69,23 @@ describe("a push", () => {
 
   it("is not shown while the conversation is before somebody's eyes; another one, or a hidden page, is no reason", async () => {
     const w = world();
-    w.page("/c/100/members");
+    w.page({ shows: ({ channel }) => channel === "100" });
     await pushed(w.scope, message(5));
     expect(w.shown).toEqual([]);
     w.pages.length = 0;
-    w.page("/c/1000");
-    w.page("/c/100", { visible: false });
+    w.page();
+    w.page({ visible: false, shows: () => true });
     await pushed(w.scope, message(6));
     expect(w.titles).toEqual(["m6"]);
   });
 
   it("of a thread looks for the thread on the screen, and leads into it", async () => {
     const w = world();
-    w.page("/c/100");
+    const asked: Place[] = [];
+    w.page({ shows: (place) => asked.push(place) > 1 });
     await pushed(w.scope, message(8, { thread: 3 }));
     expect(w.shown[0]!.options.data).toMatchObject({ thread: 3, path: "/c/100/thread/3/m/8" });
-    w.page("/c/100/thread/3");
+    expect(asked).toEqual([{ channel: "100", seq: 8, thread: 3 }]);
     await pushed(w.scope, message(9, { thread: 3 }));
     expect(w.shown.length).toBe(1);
   });
@@ -103,7 +104,7 @@ describe("a push", () => {
 
   it("to test is shown and told to the pages", async () => {
     const w = world();
-    const p = w.page("/settings/notifications");
+    const p = w.page();
     await pushed(w.scope, JSON.stringify({ v: 1, kind: "test" }));
     expect(w.shown[0]!.title).toBe(told.en.tested);
     expect(p.heard).toEqual([{ t: "tested" }]);
@@ -144,8 +145,8 @@ describe("a touched notification", () => {
 
   it("opens the message in the tab that is there, even if that may not be brought to the front", async () => {
     const w = world();
-    w.page("/", { visible: false });
-    const there = w.page("/people", { stuck: true });
+    w.page({ visible: false });
+    const there = w.page({ stuck: true });
     const n = note({ channel: "100", seq: 5, path: "/c/100/m/5" });
     await touched(w.scope, n);
     expect(there.heard).toEqual([{ t: "open", channel: "100", seq: 5 }]);

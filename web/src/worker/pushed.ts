@@ -5,10 +5,12 @@ import { parsePush, pathTo, tagOf, type FromWorker, type MessagePush, type Place
 
 /** A page of this origin. */
 export interface PageClient {
-  readonly url: string;
   readonly visible: boolean;
   readonly focused: boolean;
   tell(m: FromWorker): void;
+  /** Whether it shows the message's conversation; no if it does not answer. The address a browser gives of a page is the
+   *  one it was loaded with, so it has to be asked. */
+  shows(place: Place): Promise<boolean>;
   focus(): Promise<unknown>;
 }
 
@@ -82,12 +84,13 @@ async function take(scope: Scope, data: string): Promise<void> {
 }
 
 async function tellMessage(scope: Scope, push: MessagePush, lang: string): Promise<void> {
-  if ((await scope.pages()).some((page) => page.visible && shows(page.url, push))) return;
+  const { channel, seq, thread } = push;
+  const place: Place = { channel, seq, ...(thread ? { thread } : {}) };
+  const pages = (await scope.pages()).filter((page) => page.visible);
+  if ((await Promise.all(pages.map((page) => page.shows(place)))).includes(true)) return;
   // Without a memory it is better told twice than not at all.
   if (!(await claim(push.channel, push.seq, scope.now()).catch(() => true))) return;
   const { title, body } = wordsOf(push, lang, scope.languages);
-  const { channel, seq, thread } = push;
-  const place: Place = { channel, seq, ...(thread ? { thread } : {}) };
   await scope.show(title, {
     body, tag: tagOf(channel), renotify: true, icon: ICON, badge: BADGE, timestamp: push.at, lang, data: { ...place, path: pathTo(place) },
   });
@@ -101,13 +104,6 @@ export function wordsOf(push: MessagePush, lang: string, languages: readonly str
   if (push.body === undefined || push.body === "") return { title: from, body: words.news(push.count) };
   const inGroup = push.sender !== undefined && push.sender !== "" && push.sender !== push.title;
   return { title, body: inGroup ? words.from(push.sender, push.body) : push.body };
-}
-
-/** Whether a page at this address shows the message's conversation: its thread, for a reply. */
-function shows(url: string, push: MessagePush): boolean {
-  const path = new URL(url).pathname;
-  const base = push.thread ? `/c/${push.channel}/thread/${push.thread}` : `/c/${push.channel}`;
-  return path === base || path.startsWith(`${base}/`);
 }
 
 /** Someone touched a notification: the message opens in a tab that is there, else in a new one. */

@@ -12,10 +12,9 @@ interface WorkerEvent extends Event {
   readonly newSubscription?: PushSubscription | null;
 }
 interface WindowClient {
-  readonly url: string;
   readonly visibilityState: string;
   readonly focused: boolean;
-  postMessage(m: unknown): void;
+  postMessage(m: unknown, ports?: MessagePort[]): void;
   focus(): Promise<unknown>;
 }
 interface WorkerScope {
@@ -46,8 +45,21 @@ const scope: Scope = {
 
 function pageOf(c: WindowClient): PageClient {
   return {
-    url: c.url, visible: c.visibilityState === "visible", focused: c.focused, tell: (m: FromWorker) => c.postMessage(m), focus: () => c.focus(),
+    visible: c.visibilityState === "visible", focused: c.focused, tell: (m: FromWorker) => c.postMessage(m), focus: () => c.focus(),
+    shows: (place) => asked(c, { t: "shows", ...place }),
   };
+}
+
+/** A page that is busy, or not of the app, does not answer. */
+const ANSWER_MS = 500;
+
+function asked(c: WindowClient, m: FromWorker): Promise<boolean> {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise<boolean>((done) => {
+    port1.onmessage = (e: MessageEvent<boolean>) => done(e.data);
+    setTimeout(() => done(false), ANSWER_MS);
+    c.postMessage(m, [port2]);
+  }).finally(() => port1.close());
 }
 
 async function post(device: object): Promise<string> {

@@ -94,6 +94,13 @@ export function goToMessage(path: string): void {
   go(to, to.at === "channel" && here.at === "channel" && to.id === here.id);
 }
 
+/** Whether the conversation stands on the screen: the thread, for a reply. */
+export function shows(channel: ChannelID, thread: Seq | undefined): boolean {
+  const here = current.value;
+  if (here.at !== "channel" || here.id !== channel) return false;
+  return thread === undefined || (here.side?.kind === "thread" && here.side.root === thread);
+}
+
 /** Back where the reader came from inside the app, or up if they came from outside. */
 export function goBack(up: Route = { at: "home" }): void {
   if (depth > 0) history.back();
