@@ -186,7 +186,7 @@ func LocalURLs(port int) []string {
 // Public is the handler of the public address.
 func (s *Server) Public() http.Handler { return s.public }
 
-// Admin is the handler of the admin address: metrics and profiles. It must
+// Admin is the handler of the admin address: metrics, nodes and profiles. It must
 // never be reachable from outside.
 func (s *Server) Admin() http.Handler { return s.admin }
 
@@ -195,6 +195,10 @@ func (s *Server) adminRoutes() http.Handler {
 	mux.Handle("GET /metrics", s.metrics.handler())
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("GET /nodes", func(w http.ResponseWriter, r *http.Request) {
+		list, _ := s.listNodes(w, r) // cannot fail
+		writeJSON(w, http.StatusOK, list)
+	})
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
