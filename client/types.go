@@ -71,6 +71,16 @@ type Message struct {
 	Deleted     bool        `json:"deleted,omitempty"`
 	Reactions   []Reaction  `json:"reactions,omitempty"`
 	Replies     *Replies    `json:"replies,omitempty"`
+	System      *System     `json:"system,omitempty"` // of Kind 1
+}
+
+// System is what a message by Gori tells: created, joined, added, removed, left
+// or renamed.
+type System struct {
+	Event string   `json:"event"`
+	Actor UserID   `json:"actor"`
+	Users []UserID `json:"users,omitempty"`
+	Text  string   `json:"text,omitempty"`
 }
 
 // Reaction is one emoji and who put it there.

@@ -1,0 +1,90 @@
+package torture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"gori/client"
+)
+
+// System is what is tortured.
+type System interface {
+	// URL is where clients reach it.
+	URL() string
+	// Nodes and Shards name what faults can be done to; the names of nodes are
+	// those the protocol tells.
+	Nodes() []string
+	Shards() []string
+	// ShardOf names the shard that keeps a channel.
+	ShardOf(client.ChannelID) string
+	// Inject does a fault other than slow-client and returns when it is over. It
+	// heals what it did also when ctx ends.
+	Inject(ctx context.Context, f Fault) error
+}
+
+// Limits of a run.
+const (
+	MaxPeople = 200
+	MaxRate   = 5_000
+	MaxFor    = 24 * time.Hour
+	maxSends  = 2_000_000 // remembered; people fall silent when it is reached
+)
+
+// Options of a run; zero means the default.
+type Options struct {
+	Seed   uint64
+	For    time.Duration // how long people talk and faults come, default 60 s
+	Faults []Kind        // which ones, default all
+	People int           // default 12
+	Rate   float64       // messages a second of all people, default 100
+	// Patience is how long, after healing, all may take to agree; default 90 s.
+	Patience time.Duration
+	// Say tells of progress; nil: nobody.
+	Say func(string)
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.For == 0 {
+		o.For = time.Minute
+	}
+	if o.People == 0 {
+		o.People = 12
+	}
+	if o.Rate == 0 {
+		o.Rate = 100
+	}
+	if o.Patience == 0 {
+		o.Patience = 90 * time.Second
+	}
+	if o.Say == nil {
+		o.Say = func(string) {}
+	}
+	if len(o.Faults) == 0 {
+		o.Faults = Kinds()
+	}
+	for _, k := range o.Faults {
+		if !slices.Contains(Kinds(), k) {
+			return o, fmt.Errorf("there is no fault %q", k)
+		}
+	}
+	switch {
+	case o.For < time.Second || o.For > MaxFor:
+		return o, fmt.Errorf("seconds must be from 1 to %.0f", MaxFor.Seconds())
+	case o.People < 4 || o.People > MaxPeople:
+		return o, fmt.Errorf("people must be from 4 to %d", MaxPeople)
+	case o.Rate < 1 || o.Rate > MaxRate:
+		return o, fmt.Errorf("rate must be from 1 to %d", MaxRate)
+	}
+	return o, nil
+}
+
+// Check says what is wrong with options.
+func (o Options) Check() error {
+	_, err := o.withDefaults()
+	return err
+}
+
+var errStopped = errors.New("stopped before the end")

@@ -1,0 +1,125 @@
+package torture
+
+import (
+	"slices"
+	"time"
+
+	"gori/client"
+)
+
+const maxSightings = 200_000
+
+// sighting is what a person was told of another one's presence.
+type sighting struct {
+	by, of  *person
+	node    string // that told it
+	online  bool
+	resumed bool // told with a resume, not live
+	at      time.Duration
+}
+
+func (d *device) presence(list []client.PresenceState) { d.sight(list, false) }
+
+func (d *device) sight(list []client.PresenceState, resumed bool) {
+	w := d.p.w
+	d.mu.Lock()
+	node := d.node
+	d.mu.Unlock()
+	at := w.now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range list {
+		if of := w.byUser[s.User]; of != nil && len(w.sightings) < maxSightings {
+			w.sightings = append(w.sightings, sighting{d.p, of, node, s.State != "offline", resumed, at})
+		}
+	}
+}
+
+// What of a person's sessions counts for the rule that nobody flickers.
+const (
+	shortDrop  = 7 * time.Second  // a drop that must not show; the promise is 10 s, clients notice late
+	settleIn   = 3 * time.Second  // after coming online
+	nodeUnsure = 14 * time.Second // after a node was frozen or cut: it may be taken for dead, and grace follows
+)
+
+// present are the times during which a person was there without doubt: their
+// sessions, without those on nodes that could not tell of them.
+func (p *person) present(unsure func(node string, at span) []span) []span {
+	var all []span
+	for _, d := range p.devices {
+		d.mu.Lock()
+		for _, s := range d.spans {
+			if s.to == 0 {
+				s.to = p.w.now()
+			}
+			all = append(all, minus(s, unsure(s.node, s))...)
+		}
+		d.mu.Unlock()
+	}
+	slices.SortFunc(all, func(a, b span) int { return int(a.from - b.from) })
+	var merged []span
+	for _, s := range all {
+		if n := len(merged); n > 0 && s.from-merged[n-1].to < shortDrop {
+			merged[n-1].to = max(merged[n-1].to, s.to)
+		} else {
+			merged = append(merged, s)
+		}
+	}
+	return merged
+}
+
+// minus is what of a span none of the others covers.
+func minus(s span, others []span) []span {
+	rest := []span{s}
+	for _, o := range others {
+		var next []span
+		for _, r := range rest {
+			if o.to <= r.from || o.from >= r.to {
+				next = append(next, r)
+				continue
+			}
+			if o.from > r.from {
+				next = append(next, span{r.node, r.from, o.from})
+			}
+			if o.to < r.to {
+				next = append(next, span{r.node, o.to, r.to})
+			}
+		}
+		rest = next
+	}
+	return rest
+}
+
+// flickers are sightings of somebody as offline who was there all along.
+func (w *world) flickers(log []Fault) []sighting {
+	nodes := w.sys.Nodes()
+	doubtful := func(node string) []span {
+		var list []span
+		for _, f := range log {
+			hit := f.Kind == FreezeNode || f.Kind == CutMesh || f.Target == All
+			here := f.Target == All || f.Kind.ofNode() && (nodes[f.Target%len(nodes)] == node || f.Kind == CutMesh && nodes[f.Other%len(nodes)] == node)
+			if hit && here {
+				list = append(list, span{from: f.At, to: f.At + f.For + nodeUnsure})
+			}
+		}
+		return list
+	}
+	there := map[*person][]span{}
+	for _, p := range w.people {
+		there[p] = p.present(func(node string, _ span) []span { return doubtful(node) })
+	}
+	var wrong []sighting
+	for _, s := range w.sightings {
+		if s.online || slices.ContainsFunc(doubtful(s.node), func(d span) bool { return d.from <= s.at && s.at <= d.to }) {
+			continue
+		}
+		if slices.ContainsFunc(there[s.of], func(t span) bool { return t.from+settleIn < s.at && s.at < t.to-settleIn }) {
+			wrong = append(wrong, s)
+		}
+	}
+	return wrong
+}
+
+func (k Kind) ofNode() bool {
+	return k == KillNode || k == FreezeNode || k == CutMesh || k == Drain
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"gori/client"
+	"gori/shard"
+)
+
+const (
+	privateReady = 90 * time.Second // to start a private system
+	privateStop  = 60 * time.Second // to stop it in order
+	ownWords     = 4 << 10          // bytes of its log shown when it fails
+)
+
+// privateSystem is a gori up of its own in a folder of its own, for torture. It
+// implements torture.System.
+type privateSystem struct {
+	dir    string // of its data
+	temp   string // removed at the end; "" if the folder is kept
+	log    *os.File
+	pid    int
+	done   chan struct{} // closed when it has ended
+	url    string
+	nodes  []string
+	shards []string
+	ring   *shard.Map
+}
+
+// startPrivate starts a system and waits until all its nodes serve. Data in a
+// given folder is kept, else everything goes.
+func startPrivate(ctx context.Context, data string, shards, nodes int) (_ *privateSystem, err error) {
+	s := &privateSystem{done: make(chan struct{})}
+	if data == "" {
+		if s.temp, err = os.MkdirTemp("", "gori-torture-"); err != nil {
+			return nil, err
+		}
+		data = filepath.Join(s.temp, "data")
+		err = os.Chmod(s.temp, 0o755) // PostgreSQL may run as another user
+	} else if data, err = filepath.Abs(data); err == nil {
+		err = os.MkdirAll(filepath.Dir(data), 0o755)
+	}
+	s.dir = data
+	if err == nil {
+		s.log, err = os.Create(data + ".log")
+	}
+	if err == nil {
+		err = s.start(shards, nodes)
+	}
+	if err != nil {
+		close(s.done)
+		return nil, errors.Join(err, s.stop())
+	}
+	ready, cancel := context.WithTimeout(ctx, privateReady)
+	defer cancel()
+	if err = s.awaitReady(ready, nodes); err != nil {
+		words := s.lastWords()
+		return nil, errors.Join(fmt.Errorf("the private system does not start: %w; its last words:\n%s", err, words), s.stop())
+	}
+	return s, nil
+}
+
+// start runs gori up. Its environment has no settings but those that tests
+// give; it dies with this process.
+func (s *privateSystem) start(shards, nodes int) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(self, "up", "--data", s.dir, "--port", "0", "--shards", fmt.Sprint(shards), "--nodes", fmt.Sprint(nodes))
+	cmd.Dir = filepath.Dir(s.dir) // where no config.yaml lies
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(pair string) bool {
+		return strings.HasPrefix(pair, "GORI_") && !strings.HasPrefix(pair, "GORI_MUTANT=")
+	})
+	cmd.Env = append(cmd.Env, envFaults+"=1")
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // see child.start
+		err := cmd.Start()
+		if err == nil {
+			s.pid = cmd.Process.Pid
+		}
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // how it ended is in its log
+			close(s.done)
+		}
+	}()
+	return <-started
+}
+
+// awaitReady waits until all nodes serve and reads where things are.
+func (s *privateSystem) awaitReady(ctx context.Context, nodes int) error {
+	var r running
+	for {
+		var err error
+		if r, err = findRunning(s.dir); err == nil && len(r.Nodes) == nodes {
+			break
+		}
+		if err := s.poll(ctx); err != nil {
+			return err
+		}
+	}
+	s.url = r.URL
+	for _, n := range r.Nodes {
+		s.nodes = append(s.nodes, n.Name)
+		if err := awaitReady(ctx, n.URL+"/readyz"); err != nil {
+			return err
+		}
+	}
+	for _, sh := range r.Shards {
+		s.shards = append(s.shards, sh.ID)
+	}
+	if err := awaitReady(ctx, s.url+"/readyz"); err != nil {
+		return err
+	}
+	ring, err := readRing(ctx, asConfig(r.Shards))
+	if err != nil {
+		return err
+	}
+	s.ring = ring.Map
+	return nil
+}
+
+func (s *privateSystem) poll(ctx context.Context) error {
+	select {
+	case <-s.done:
+		return errors.New("gori up has ended")
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(50 * time.Millisecond):
+		return nil
+	}
+}
+
+// stop ends the system, at first in order, and removes what it left. Frozen
+// nodes are woken by whoever froze them.
+func (s *privateSystem) stop() error {
+	select {
+	case <-s.done:
+	default:
+		_ = syscall.Kill(s.pid, syscall.SIGTERM)
+		select {
+		case <-s.done:
+		case <-time.After(privateStop):
+			_ = syscall.Kill(s.pid, syscall.SIGKILL) // its children follow
+			<-s.done
+		}
+	}
+	if s.log != nil {
+		_ = s.log.Close()
+	}
+	if s.temp != "" {
+		return os.RemoveAll(s.temp)
+	}
+	return nil
+}
+
+// lastWords is the end of the system's log.
+func (s *privateSystem) lastWords() string {
+	if s.log == nil {
+		return ""
+	}
+	text, _ := os.ReadFile(s.log.Name())
+	return string(text[max(0, len(text)-ownWords):])
+}
+
+// URL is where clients reach it: the proxy, or its only node.
+func (s *privateSystem) URL() string { return s.url }
+
+// Nodes names its nodes.
+func (s *privateSystem) Nodes() []string { return s.nodes }
+
+// Shards names its shards.
+func (s *privateSystem) Shards() []string { return s.shards }
+
+// ShardOf names the shard that keeps a channel.
+func (s *privateSystem) ShardOf(id client.ChannelID) string {
+	return string(s.ring.Owner(shard.Of(id)))
+}
