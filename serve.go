@@ -158,7 +158,7 @@ func (n *node) connect(cfg Config, l net.Listener, metrics *api.Metrics, logger 
 	if n.notify, err = n.newNotifier(cfg, publicURLs(cfg, l), logger); err != nil {
 		return err
 	}
-	programs, err := chat.NewPrograms(chat.ProgramDeps{Bots: s, Hooks: s, People: n.people, Service: n.chat, Logger: logger})
+	programs, err := chat.NewPrograms(chat.ProgramDeps{Bots: s, Hooks: s, People: n.people, Service: n.chat, Webhooks: n.notify, Logger: logger})
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,8 @@ func (s *Server) programRoutes(r chi.Router) {
 	r.Patch("/bots/{id}", s.program(s.renameBot))
 	r.Delete("/bots/{id}", s.program(s.endBot))
 	r.Post("/bots/{id}/token", s.program(s.renewBot))
+	r.Put("/bots/{id}/webhook", s.program(s.setBotWebhook))
+	r.Delete("/bots/{id}/webhook", s.program(s.removeBotWebhook))
 	r.Get("/channels/{id}/hooks", s.program(s.hooks))
 	r.Post("/channels/{id}/hooks", s.program(s.makeHook))
 	r.Delete("/channels/{id}/hooks/{hook}", s.program(s.endHook))
@@ -86,6 +88,31 @@ func (s *Server) renewBot(_ http.ResponseWriter, r *http.Request) (any, error) {
 		Login chat.LoginID `json:"login"`
 		Token string       `json:"token"`
 	}{login, token}, err
+}
+
+func (s *Server) setBotWebhook(w http.ResponseWriter, r *http.Request) (any, error) {
+	id, err := pathUser(r, "id")
+	if err != nil {
+		return nil, err
+	}
+	var in struct {
+		URL string `json:"url"`
+	}
+	if err := readJSON(w, r, maxSmallBody, &in); err != nil {
+		return nil, err
+	}
+	secret, err := s.cfg.Programs.SetBotWebhook(r.Context(), whoIs(r), id, in.URL)
+	return struct {
+		Secret string `json:"secret"`
+	}{secret}, err
+}
+
+func (s *Server) removeBotWebhook(_ http.ResponseWriter, r *http.Request) (any, error) {
+	id, err := pathUser(r, "id")
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.cfg.Programs.RemoveBotWebhook(r.Context(), whoIs(r), id)
 }
 
 func (s *Server) hooks(_ http.ResponseWriter, r *http.Request) (any, error) {

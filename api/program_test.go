@@ -17,6 +17,8 @@ func tourPrograms(sys *system, group string, ann actor) {
 	sys.must(ann, "GET", "/bots", nil)
 	sys.must(ann, "PATCH", "/bots/"+bot, object{"display_name": "새 로봇"})
 	sys.must(ann, "POST", "/bots/"+bot+"/token", nil)
+	sys.must(ann, "PUT", "/bots/"+bot+"/webhook", object{"url": "https://bots.example/hear"})
+	sys.must(ann, "DELETE", "/bots/"+bot+"/webhook", nil)
 	sys.must(ann, "DELETE", "/bots/"+bot, nil)
 	at := "/channels/" + group + "/hooks"
 	hook := sys.must(ann, "POST", at, object{"name": "빌드"})
@@ -267,4 +269,31 @@ func TestProgramSecretsAreNotLogged(t *testing.T) {
 	if !strings.Contains(log.String(), "/api/v1/hooks/{token}") {
 		t.Errorf("the request is not logged at all: %s", log.String())
 	}
+}
+
+func TestBotWebhooks(t *testing.T) {
+	sys := newSystem(t, nil)
+	ann, bob := sys.signUp("ann"), sys.signUp("bob")
+	bot := sys.makeBot(ann, "helper")
+	at := "/bots/" + bot.id + "/webhook"
+	first := sys.must(ann, "PUT", at, object{"url": "https://bots.example/hear"}).text("secret")
+	second := sys.must(ann, "PUT", at, object{"url": "https://bots.example/hear"}).text("secret")
+	if len(first) < 32 || first == second {
+		t.Errorf("the secrets are %q and %q", first, second)
+	}
+	for _, refused := range []struct {
+		who  actor
+		url  string
+		code chat.Code
+	}{
+		{bob, "https://bots.example/", chat.CodeNotFound}, {bot, "https://bots.example/", chat.CodeForbidden},
+		{ann, "", chat.CodeBadRequest}, {ann, "ftp://bots.example/", chat.CodeBadRequest},
+		{ann, "https://bob:pw@bots.example/", chat.CodeBadRequest}, {ann, "https://" + strings.Repeat("x", 5000), chat.CodeTooLong},
+	} {
+		if a := sys.do(refused.who, "PUT", at, object{"url": refused.url}); a.code() != refused.code {
+			t.Errorf("%s for %.40q: %d %s", refused.who.name, refused.url, a.status, a.body)
+		}
+	}
+	sys.must(ann, "DELETE", at, nil)
+	sys.must(ann, "DELETE", at, nil)
 }

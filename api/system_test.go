@@ -58,8 +58,9 @@ func newSystem(t testing.TB, change func(*Config, *chat.PeopleDeps)) *system {
 	tracker := presence.New(noBeats{}, hub, presence.Options{Log: quiet})
 	svc.SetAttendance(tracker)
 	deps := chat.PeopleDeps{Accounts: mem, Logins: mem, People: mem, Avatars: mem, Service: svc, Audit: mem, Logger: quiet, Password: cheap}
+	pushes := newPushes(t, svc)
 	cfg := Config{Chat: svc, Presence: tracker, Node: "n1", Version: "test", PublicURLs: []string{testOrigin},
-		Pushes: newPushes(t, svc), Files: fstest.MapFS{}, Logger: quiet}
+		Pushes: pushes, Files: fstest.MapFS{}, Logger: quiet}
 	if change != nil {
 		change(&cfg, &deps)
 	}
@@ -68,7 +69,8 @@ func newSystem(t testing.TB, change func(*Config, *chat.PeopleDeps)) *system {
 		t.Fatal(err)
 	}
 	cfg.People = people
-	if cfg.Programs, err = chat.NewPrograms(chat.ProgramDeps{Bots: mem, Hooks: mem, People: people, Service: svc, Logger: quiet}); err != nil {
+	cfg.Programs, err = chat.NewPrograms(chat.ProgramDeps{Bots: mem, Hooks: mem, People: people, Service: svc, Webhooks: pushes, Logger: quiet})
+	if err != nil {
 		t.Fatal(err)
 	}
 	s, err := New(cfg)

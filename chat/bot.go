@@ -32,22 +32,32 @@ type Bots interface {
 	// Bots lists the bots of a person, hooks' aside, the oldest first.
 	Bots(ctx context.Context, owner UserID) ([]User, error)
 	// OwnBot tells whether the bot is the owner's, and no hook's: else
-	// CodeNotFound.
+	// CodeNotFound; CodeForbidden as MakeBot.
 	OwnBot(ctx context.Context, owner, bot UserID) error
 	// RenewBot replaces all logins of a bot by one, and returns it and those
-	// that ended. CodeNotFound as OwnBot; CodeForbidden if it is disabled.
+	// that ended. Errors: as OwnBot, and CodeForbidden if it is disabled.
 	RenewBot(ctx context.Context, owner, bot UserID, tokenHash [32]byte, device string) (LoginID, []LoginID, error)
 	// EndBot disables a bot for good, a hook's too, and returns the logins that
 	// ended. CodeNotFound if the owner has no such bot.
 	EndBot(ctx context.Context, owner, bot UserID) ([]LoginID, error)
 }
 
+// BotWebhooks tells bots of what concerns them, at URLs of theirs. Package
+// notify implements it. Who may do so is judged before.
+type BotWebhooks interface {
+	// SetBotWebhook replaces the URL and returns the secret of its signatures,
+	// this once.
+	SetBotWebhook(ctx context.Context, bot UserID, url string) (secret string, err error)
+	RemoveBotWebhook(ctx context.Context, bot UserID) error
+}
+
 // ProgramDeps is what a ProgramService is made of. The first four are required.
 type ProgramDeps struct {
-	Bots    Bots
-	Hooks   Hooks
-	People  *PeopleService
-	Service *Service
+	Bots     Bots
+	Hooks    Hooks
+	People   *PeopleService
+	Service  *Service
+	Webhooks BotWebhooks // nil: bots are called nowhere
 
 	Now    func() time.Time // time.Now
 	Rand   io.Reader        // that of People
@@ -58,13 +68,14 @@ type ProgramDeps struct {
 // channels. Its methods may be called from any goroutine.
 type ProgramService struct {
 	// static
-	bots   Bots
-	hooks  Hooks
-	people *PeopleService
-	svc    *Service
-	now    func() time.Time
-	random io.Reader
-	logger *slog.Logger
+	bots     Bots
+	hooks    Hooks
+	people   *PeopleService
+	svc      *Service
+	webhooks BotWebhooks
+	now      func() time.Time
+	random   io.Reader
+	logger   *slog.Logger
 
 	// own locks
 	making *limiter[UserID]
@@ -79,7 +90,8 @@ func NewPrograms(d ProgramDeps) (*ProgramService, error) {
 			return nil, fmt.Errorf("chat: NewPrograms needs %s", name)
 		}
 	}
-	p := &ProgramService{bots: d.Bots, hooks: d.Hooks, people: d.People, svc: d.Service, now: d.Now, random: d.Rand, logger: d.Logger,
+	p := &ProgramService{bots: d.Bots, hooks: d.Hooks, people: d.People, svc: d.Service, webhooks: d.Webhooks,
+		now: d.Now, random: d.Rand, logger: d.Logger,
 		making: newLimiter[UserID](1/makeEvery.Seconds(), makeBurst, 100_000),
 		posts:  newLimiter[HookID](1, hookBurst, 100_000)}
 	if p.now == nil {
@@ -189,6 +201,40 @@ func (p *ProgramService) endBot(ctx context.Context, owner, bot UserID) error {
 	p.people.ended(bot, CloseDisabled, "the bot has ended", append(ended, 0)...)
 	p.svc.profiles.forget(bot)
 	p.svc.toAll(usersTiding(TidingProfile, bot))
+	return nil
+}
+
+// SetBotWebhook has a bot told, at a URL, of every mention of it and every
+// direct message to it, and returns the secret of the signatures, this once.
+// The owner is looked at once more at the end: who is shut out meanwhile must
+// not go on hearing.
+func (p *ProgramService) SetBotWebhook(ctx context.Context, who Identity, bot UserID, url string) (secret string, err error) {
+	if err := p.bots.OwnBot(ctx, who.User, bot); err != nil {
+		return "", err
+	}
+	if p.webhooks == nil {
+		return "", Errorf(CodeNotFound, "bots are called nowhere here")
+	}
+	if secret, err = p.webhooks.SetBotWebhook(ctx, bot, url); err != nil {
+		return "", err
+	}
+	if err := p.bots.OwnBot(ctx, who.User, bot); err != nil {
+		p.svc.logFault(ctx, "a webhook of someone who was shut out", p.webhooks.RemoveBotWebhook(context.WithoutCancel(ctx), bot))
+		return "", err
+	}
+	p.note(ctx, who, "bot.webhook", bot.String())
+	return secret, nil
+}
+
+// RemoveBotWebhook ends a bot's webhook; none is no error.
+func (p *ProgramService) RemoveBotWebhook(ctx context.Context, who Identity, bot UserID) error {
+	if err := p.bots.OwnBot(ctx, who.User, bot); err != nil || p.webhooks == nil {
+		return err
+	}
+	if err := p.webhooks.RemoveBotWebhook(ctx, bot); err != nil {
+		return err
+	}
+	p.note(ctx, who, "bot.webhook.ended", bot.String())
 	return nil
 }
 

@@ -155,8 +155,12 @@ func (s *Store) Bots(ctx context.Context, owner chat.UserID) ([]chat.User, error
 // sqlOwnBot finds a bot of an owner that is no hook's.
 const sqlOwnBot = `SELECT disabled FROM data.users WHERE partition = $1 AND user_id = $2 AND bot_of = $3 AND hook_channel = 0`
 
-// OwnBot tells whether the bot is the owner's, and no hook's.
+// OwnBot tells whether the bot is the owner's, and no hook's, and the owner may
+// have one.
 func (s *Store) OwnBot(ctx context.Context, owner, bot chat.UserID) error {
+	if err := s.mayOwnBots(ctx, owner); err != nil {
+		return err
+	}
 	return s.read(ctx, shard.Of(bot), func(ctx context.Context, q querier) error {
 		var disabled bool
 		err := q.QueryRow(ctx, sqlOwnBot, shard.Of(bot), bot, owner).Scan(&disabled)
@@ -166,12 +170,9 @@ func (s *Store) OwnBot(ctx context.Context, owner, bot chat.UserID) error {
 
 const noSuchBot = "you have no such bot"
 
-// RenewBot replaces all logins of a bot by one.
+// RenewBot replaces all logins of a bot by one. The owner is looked at once
+// more at the end, as in MakeBot.
 func (s *Store) RenewBot(ctx context.Context, owner, bot chat.UserID, tokenHash [32]byte, device string) (chat.LoginID, []chat.LoginID, error) {
-	// An owner who may not log in any more may have begun this before.
-	if err := s.mayOwnBots(ctx, owner); err != nil {
-		return 0, nil, err
-	}
 	id := chat.LoginID(newID(s.now()))
 	var ended []chat.LoginID
 	err := s.write(ctx, shard.Of(bot), func(ctx context.Context, tx pgx.Tx) error {
@@ -189,7 +190,23 @@ func (s *Store) RenewBot(ctx context.Context, owner, bot chat.UserID, tokenHash 
 		_, err = insertLogin(ctx, tx, bot, id, tokenHash, device, s.now())
 		return err
 	})
-	return id, ended, err
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := s.mayOwnBots(ctx, owner); err != nil {
+		return 0, nil, errors.Join(err, s.endTokens(ctx, bot))
+	}
+	return id, ended, nil
+}
+
+// endTokens ends what a bot's owner could act and hear by.
+func (s *Store) endTokens(ctx context.Context, bot chat.UserID) error {
+	return s.write(ctx, shard.Of(bot), func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := endLogins(ctx, tx, bot, 0); err != nil {
+			return err
+		}
+		return dropDevices(ctx, tx, bot, `true`)
+	})
 }
 
 // EndBot disables a bot for good and gives its place free.
@@ -204,8 +221,10 @@ func (s *Store) EndBot(ctx context.Context, owner, bot chat.UserID) ([]chat.Logi
 		if tag.RowsAffected() == 0 {
 			return chat.Errorf(chat.CodeNotFound, noSuchBot)
 		}
-		ended, err = endLogins(ctx, tx, bot, 0)
-		return err
+		if ended, err = endLogins(ctx, tx, bot, 0); err != nil {
+			return err
+		}
+		return dropDevices(ctx, tx, bot, `true`)
 	})
 	if err != nil {
 		return nil, err
@@ -214,7 +233,7 @@ func (s *Store) EndBot(ctx context.Context, owner, bot chat.UserID) ([]chat.Logi
 }
 
 // outEffect ends what someone who was shut out could still do by programs: the
-// tokens of their bots, and the webhooks made by them; and if it is a hook's
+// tokens and outgoing webhooks of their bots, and the webhooks made by them; and if it is a hook's
 // account that was shut out, the hook. It does nothing when they are back.
 type outEffect struct {
 	User chat.UserID `json:"user"`
@@ -243,10 +262,7 @@ func (e outEffect) apply(ctx context.Context, s *Store) error {
 		if b.Hook != 0 {
 			err = s.shutHooksOf(ctx, b.Hook, b.Bot)
 		} else {
-			err = s.write(ctx, shard.Of(b.Bot), func(ctx context.Context, tx pgx.Tx) error {
-				_, err := endLogins(ctx, tx, b.Bot, 0)
-				return err
-			})
+			err = s.endTokens(ctx, b.Bot)
 		}
 		if err != nil {
 			return err

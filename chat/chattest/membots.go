@@ -69,6 +69,9 @@ func (m *Memory) plainBot(owner, bot chat.UserID) (*user, error) {
 // OwnBot implements chat.Bots.
 func (m *Memory) OwnBot(_ context.Context, owner, bot chat.UserID) error {
 	defer m.lock()()
+	if err := m.mayOwnBots(owner); err != nil {
+		return err
+	}
 	_, err := m.plainBot(owner, bot)
 	return err
 }
