@@ -5,7 +5,10 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 
+	"gori/api"
+	"gori/chat"
 	"gori/notify"
 )
 
@@ -50,12 +53,35 @@ func (c PushConfig) check() error {
 	return err
 }
 
+// pushWarmup is how long a new node leaves pushes to others: it does not know
+// yet who is connected to them.
+const pushWarmup = chat.NodeDeadAfter
+
 // newNotifier makes the push side of a node.
-func (n *node) newNotifier(cfg Config, publicURLs []string, logger *slog.Logger) (*notify.Notifier, error) {
+func (n *node) newNotifier(cfg Config, publicURLs []string, metrics *api.Metrics, logger *slog.Logger) (*notify.Notifier, error) {
 	networks, err := cfg.Push.networks()
 	if err != nil {
 		return nil, err
 	}
-	return notify.New(notify.Config{Book: n.store, Vault: n.store, Reader: n.chat, Subject: cfg.Push.subject(publicURLs),
-		AllowNetworks: networks, Log: logger})
+	s := n.store
+	made, err := notify.New(notify.Config{Book: s, Vault: s, Desk: s, Queues: s.PushQueues(), Reader: n.chat, Presence: n.presence,
+		Subject: cfg.Push.subject(publicURLs), AllowNetworks: networks, Warmup: pushWarmup, Log: logger})
+	if err != nil {
+		return nil, err
+	}
+	n.bell.Store(made)
+	metrics.WatchPushes(made)
+	return made, nil
+}
+
+// doorbell passes on the store's news of urgent pushes: the store is there
+// before the notifier.
+type doorbell struct {
+	atomic.Pointer[notify.Notifier]
+}
+
+func (b *doorbell) ring() {
+	if n := b.Load(); n != nil {
+		n.Ring()
+	}
 }

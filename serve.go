@@ -91,6 +91,7 @@ type node struct {
 	people   *chat.PeopleService
 	presence *presence.Tracker
 	notify   *notify.Notifier
+	bell     doorbell // from the store to notify
 	api      *api.Server
 	capacity int // sessions
 }
@@ -102,7 +103,9 @@ func newNode(ctx context.Context, cfg Config, l net.Listener, logger *slog.Logge
 	n := &node{capacity: cfg.capacity(), hub: chat.NewHub(chat.HubConfig{Log: logger})}
 	metrics := api.NewMetrics()
 	var err error
-	n.store, err = store.Open(ctx, storeConfig(cfg, n.hub, logger))
+	sc := storeConfig(cfg, n.hub, logger)
+	sc.OnWake = n.bell.ring
+	n.store, err = store.Open(ctx, sc)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +158,7 @@ func (n *node) connect(cfg Config, l net.Listener, metrics *api.Metrics, logger 
 	if err != nil {
 		return err
 	}
-	if n.notify, err = n.newNotifier(cfg, publicURLs(cfg, l), logger); err != nil {
+	if n.notify, err = n.newNotifier(cfg, publicURLs(cfg, l), metrics, logger); err != nil {
 		return err
 	}
 	programs, err := chat.NewPrograms(chat.ProgramDeps{Bots: s, Hooks: s, People: n.people, Service: n.chat, Webhooks: n.notify, Logger: logger})
@@ -181,7 +184,7 @@ func (n *node) run(ctx context.Context, listeners api.Listeners) error {
 	defer stopBackground()
 	var wg sync.WaitGroup
 	for name, part := range map[string]func(context.Context) error{
-		"store": n.store.Run, "chat": n.chat.Run, "people": n.people.Run,
+		"store": n.store.Run, "chat": n.chat.Run, "people": n.people.Run, "notify": n.notify.Run,
 		"presence": func(ctx context.Context) error { n.presence.Run(ctx); return nil },
 	} {
 		wg.Go(func() {

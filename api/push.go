@@ -3,8 +3,10 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"gori/chat"
 	"gori/notify"
@@ -130,3 +132,44 @@ func (noPushes) Register(context.Context, chat.Identity, notify.Registration) (n
 
 func (noPushes) Remove(context.Context, chat.Identity, notify.DeviceID) error { return errNoPushes }
 func (noPushes) Test(context.Context, chat.Identity, notify.DeviceID) error   { return errNoPushes }
+
+// WatchPushes counts what a notifier does.
+func (m *Metrics) WatchPushes(n *notify.Notifier) { m.Registry.MustRegister(pushCollector{n}) }
+
+type pushCollector struct{ n *notify.Notifier }
+
+var (
+	descPushWakes   = prometheus.NewDesc("gori_push_wakes_total", "News for users with a push device, by what became of them.", []string{"became"}, nil)
+	descPushCalls   = prometheus.NewDesc("gori_push_calls_total", "Calls to push services and webhooks, by how they ended.", []string{"result"}, nil)
+	descPushInHand  = prometheus.NewDesc("gori_push_in_hand", "Pushes that this node has in hand.", nil, nil)
+	descPushWaiting = prometheus.NewDesc("gori_push_waiting", "Pushes to come, on all shards, by step.", []string{"step"}, nil)
+	descPushOverdue = prometheus.NewDesc("gori_push_overdue_seconds", "How long the oldest push to come has been due.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c pushCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descPushWakes, descPushCalls, descPushInHand, descPushWaiting, descPushOverdue} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c pushCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	wakes, jobs, overdue := c.n.Waiting(ctx)
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	gauge(descPushWaiting, float64(wakes), "wake")
+	gauge(descPushWaiting, float64(jobs), "job")
+	gauge(descPushOverdue, overdue.Seconds())
+	st := c.n.Stats()
+	gauge(descPushInHand, float64(st.InHand))
+	for became, n := range st.Wakes {
+		ch <- prometheus.MustNewConstMetric(descPushWakes, prometheus.CounterValue, float64(n), became)
+	}
+	for result, n := range st.Calls {
+		ch <- prometheus.MustNewConstMetric(descPushCalls, prometheus.CounterValue, float64(n), result)
+	}
+}

@@ -1,12 +1,14 @@
 package notify
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -16,7 +18,12 @@ type Config struct {
 	Book     Book
 	Vault    Vault
 	Reader   Reader
+	Queues   []Queue  // one for each shard
+	Desk     Desk     // required with Queues
 	Presence Presence // nil: nobody is ever there
+
+	Poll   time.Duration // the longest pause between two looks at a queue; 3 s
+	Warmup time.Duration // before the first look, as presence is not known yet; 0: none
 
 	// Subject is how a push service reaches the owner of this system: a mail
 	// address or an https URL.
@@ -39,8 +46,15 @@ type Notifier struct {
 	dialer *Dialer
 	client *http.Client
 
+	rings []chan struct{} // by queue: something is due now; capacity 1
+
 	pair   atomic.Pointer[KeyPair] // once read
 	counts counts
+	lanes  lanes
+
+	calls context.Context // of calls to the outside; ends a little after Run's
+	hang  context.CancelFunc
+	work  sync.WaitGroup // jobs in hand
 }
 
 const (
@@ -50,7 +64,8 @@ const (
 
 // New makes a Notifier, or tells which part is missing.
 func New(cfg Config) (*Notifier, error) {
-	for name, missing := range map[string]bool{"Book": cfg.Book == nil, "Vault": cfg.Vault == nil, "Reader": cfg.Reader == nil} {
+	for name, missing := range map[string]bool{"Book": cfg.Book == nil, "Vault": cfg.Vault == nil, "Reader": cfg.Reader == nil,
+		"Desk": cfg.Desk == nil && len(cfg.Queues) > 0} {
 		if missing {
 			return nil, fmt.Errorf("notify: New needs %s", name)
 		}
@@ -67,7 +82,102 @@ func New(cfg Config) (*Notifier, error) {
 	if cfg.Transport == nil {
 		cfg.Transport = &http.Transport{}
 	}
+	if cfg.Poll == 0 {
+		cfg.Poll = 3 * time.Second
+	}
 	n := &Notifier{cfg: cfg, book: cfg.Book, vault: cfg.Vault, dialer: NewDialer(cfg.AllowNetworks)}
 	n.client = n.dialer.client(cfg.Transport, requestTimeout)
+	for range cfg.Queues {
+		n.rings = append(n.rings, make(chan struct{}, 1))
+	}
+	n.calls, n.hang = context.WithCancel(context.Background())
 	return n, nil
+}
+
+// Ring says that something is due now. It never waits.
+func (n *Notifier) Ring() {
+	for _, r := range n.rings {
+		select {
+		case r <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Stats returns what has happened since the start.
+func (n *Notifier) Stats() Stats {
+	st := n.counts.stats()
+	st.InHand = maxInHand - n.lanes.room()
+	return st
+}
+
+// lastCalls is how long calls under way may take when Run has to end: then
+// they are given up, and whether they were delivered is not known.
+const lastCalls = 2 * time.Second
+
+// Run decides and sends until ctx ends, and then waits for calls under way. It
+// runs once.
+func (n *Notifier) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for i, q := range n.cfg.Queues {
+		wg.Go(func() { n.tend(ctx, q, n.rings[i]) })
+	}
+	<-ctx.Done()
+	wg.Wait()
+	late := time.AfterFunc(lastCalls, n.hang)
+	n.work.Wait()
+	late.Stop()
+	n.hang()
+	n.client.CloseIdleConnections()
+	return nil
+}
+
+// tend looks after one queue. While nothing is due it costs one small query in
+// each Poll.
+func (n *Notifier) tend(ctx context.Context, q Queue, ring <-chan struct{}) {
+	if nap(ctx, n.cfg.Warmup) != nil {
+		return
+	}
+	for {
+		pause := n.cfg.Poll
+		due, waits, err := q.Next(ctx)
+		switch {
+		case err != nil || !waits:
+		case due > 0:
+			pause = min(due, pause)
+		default:
+			did, err := n.pass(ctx, q)
+			if err != nil && ctx.Err() == nil {
+				n.cfg.Log.Debug("pushes wait", "error", err)
+			}
+			// Where something is due that cannot be taken, it is no use to hurry.
+			if pause = idlePause; did > 0 && err == nil {
+				pause = busyPause
+			}
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		case <-ring:
+			t.Stop()
+		}
+	}
+}
+
+const (
+	busyPause = 20 * time.Millisecond
+	idlePause = time.Second
+)
+
+// pass decides and claims what is due, and tells how much that was.
+func (n *Notifier) pass(ctx context.Context, q Queue) (int, error) {
+	decided, err := n.decideDue(ctx, q)
+	if err != nil {
+		return 0, err
+	}
+	claimed, err := n.claimDue(ctx, q)
+	return decided + claimed, err
 }

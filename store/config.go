@@ -27,6 +27,9 @@ type Config struct {
 	// called from several goroutines and must not block.
 	OnInbox func([]chat.InboxNotice)
 
+	// OnWake hears that pushes are due at once. It must not block.
+	OnWake func()
+
 	Logger *slog.Logger                                                      // default: silent
 	Clock  func() time.Time                                                  // default: time.Now
 	Rand   io.Reader                                                         // default: crypto/rand
@@ -44,6 +47,7 @@ type Config struct {
 	InboxPace    time.Duration // at least this long from one inbox transaction of a shard to the next; default 50 ms, negative: none
 	SweepEvery   time.Duration // how often left-over fan-outs are looked for; default 2 s
 	SweepAge     time.Duration // age from which a fan-out counts as left over; default 5 s
+	PushGrace    time.Duration // from a message to the first look whether its receiver needs a push; default 12 s, a little over presence's grace
 	StrictGate   bool          // refuse rows of partitions that their transaction did not pass the gate for; for tests
 	MovingBudget time.Duration // how long a send waits for a partition being handed over; default 300 ms
 }
@@ -74,6 +78,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.OnInbox == nil {
 		c.OnInbox = func([]chat.InboxNotice) {}
 	}
+	if c.OnWake == nil {
+		c.OnWake = func() {}
+	}
 	orElse(&c.PoolSize, 8)
 	orElse(&c.Writers, 1)
 	orElse(&c.QueueDrafts, 8192)
@@ -86,6 +93,7 @@ func (c Config) withDefaults() (Config, error) {
 	orElse(&c.InboxPace, 50*time.Millisecond)
 	orElse(&c.SweepEvery, 2*time.Second)
 	orElse(&c.SweepAge, 5*time.Second)
+	orElse(&c.PushGrace, 12*time.Second)
 	orElse(&c.MovingBudget, 300*time.Millisecond)
 	if c.Writers < 1 || c.Writers > 4 || c.PoolSize < 1 {
 		return c, fmt.Errorf("a shard has 1 to 4 writers and at least 1 pooled connection, not %d and %d", c.Writers, c.PoolSize)

@@ -94,7 +94,8 @@ func (h *home) transact(ctx context.Context, batch []*homeNews) (map[*homeNews]h
 	rows := inboxRows(batch)
 	b := &pgx.Batch{}
 	queueRows(b, h.s.gateSQL, rows)
-	extras := queueMarks(b, batch)
+	extras := queueMarks(b, batch) + queueSeen(b, rows)
+	wakes := h.s.queueWakes(b, rows)
 	queueEntries(b, rows)
 
 	br := conn.SendBatch(ctx, b)
@@ -103,6 +104,14 @@ func (h *home) transact(ctx context.Context, batch []*homeNews) (map[*homeNews]h
 		if _, err := br.Exec(); err != nil {
 			return nil, err
 		}
+	}
+	urgent := false
+	for range wakes {
+		tag, err := br.Exec()
+		if err != nil {
+			return nil, err
+		}
+		urgent = tag.RowsAffected() > 0
 	}
 	res, err := br.Query()
 	if err != nil {
@@ -120,6 +129,9 @@ func (h *home) transact(ctx context.Context, batch []*homeNews) (map[*homeNews]h
 	h.s.count.entries.Add(int64(len(rows)))
 	if len(notices) > 0 {
 		h.s.cfg.OnInbox(notices)
+	}
+	if urgent {
+		h.s.cfg.OnWake()
 	}
 	return missingRows(rows, notices), nil
 }

@@ -41,6 +41,7 @@ func (s *Store) MarkRead(ctx context.Context, m chat.ReadMark) (chat.InboxEntry,
 		queueMark(b, m, at)
 		// Even if the mark is here already, as it is after one's own message.
 		told, err = s.queueDebt(b, shard.Of(m.User), readMarkEffect{Channel: m.Channel, User: m.User, Seq: at.seq})
+		b.Queue(sqlMarkSeen, shard.Of(m.User), m.User, m.Channel, at.seq)
 		return err
 	})
 	if err != nil {
