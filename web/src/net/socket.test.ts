@@ -9,7 +9,7 @@ function setUp() {
   const wires: { path: string; events: WireEvents; sent: Record<string, unknown>[]; closed: boolean }[] = [];
   const states: Status[] = [];
   const ended: string[] = [];
-  const world = { pos: 7, online: true, active: true, discover: async (): Promise<{ ws: string }> => ({ ws: "/n/n1/ws" }), discovers: 0 };
+  const world = { pos: 7, online: true, active: true, discover: async (): Promise<{ node: string; ws: string }> => ({ node: "n1", ws: "/n/n1/ws" }), discovers: 0 };
   const socket = new Socket({
     clock,
     dial: (path, events) => {
@@ -62,7 +62,7 @@ describe("the connection", () => {
       while (t.wires.length <= i) await t.clock.pass(100);
       t.wires[i]!.events.close(1006);
     }
-    expect(t.world.discovers).toBe(6);
+    expect(t.world.discovers).toBe(11); // each but the first once more: there is only one node
     expect(t.state()).toMatchObject({ phase: "waiting", reason: "lost" });
     expect(t.state().retryAt! - t.clock.now()).toBeLessThanOrEqual(30_000);
   });
@@ -87,6 +87,24 @@ describe("the connection", () => {
       longest = Math.max(longest, t.state().retryAt! - t.clock.now());
     }
     expect(longest).toBeGreaterThan(2_000);
+  });
+
+  it("asks once more when discovery names the node that has just vanished, and is content with the second answer", async () => {
+    const t = setUp();
+    t.socket.start();
+    await t.live();
+    t.wires[0]!.events.close(1006);
+    const names = ["n1", "n2"];
+    t.world.discover = async () => {
+      const node = names.shift() ?? "n1";
+      return { node, ws: `/n/${node}/ws` };
+    };
+    await t.clock.pass(500);
+    expect(t.wires[1]!.path).toBe("/n/n2/ws?resume=1");
+    t.wires[1]!.events.close(1006);
+    await t.clock.pass(1_000);
+    expect(t.wires[2]!.path).toBe("/n/n1/ws?resume=1");
+    expect(t.world.discovers).toBe(4);
   });
 
   it("a device without a position starts anew, and says so in the address", async () => {
@@ -150,7 +168,7 @@ describe("the connection", () => {
     t.socket.start();
     await t.clock.pass(60_000);
     expect(t.state().reason).toBe("offline");
-    t.world.discover = async () => ({ ws: "/x" });
+    t.world.discover = async () => ({ node: "x", ws: "/x" });
     const before = t.wires.length;
     t.socket.nudge();
     await t.clock.pass(0);

@@ -41,7 +41,7 @@ export interface SocketEvents {
 export interface SocketParts {
   readonly clock: Clock;
   readonly dial: Dial;
-  readonly discover: () => Promise<{ ws: string }>;
+  readonly discover: () => Promise<{ node: string; ws: string }>;
   readonly online: () => boolean;
   readonly events: SocketEvents;
 }
@@ -79,6 +79,9 @@ export class Socket {
   private wasActive = false;
   /** Whether the present connection has been live: one that never was is not hurried back to. */
   private hasLived = false;
+  /** The node of the present connection, and one that has just let us down: discovery may not know yet. */
+  private node = "";
+  private shunned = "";
 
   constructor(p: SocketParts) {
     this.p = p;
@@ -126,6 +129,7 @@ export class Socket {
     this.heartbeatMs = heartbeatSeconds * 1000;
     this.backoff.reset();
     this.hasLived = true;
+    this.shunned = "";
     this.set({ phase: "live" });
     this.scheduleBeat(Math.round(this.p.clock.random() * this.heartbeatMs));
   }
@@ -152,7 +156,7 @@ export class Socket {
     let path: string;
     let pos: Pos;
     try {
-      [{ ws: path }, pos] = await Promise.all([this.p.discover(), this.p.events.pos()]);
+      [path, pos] = await Promise.all([this.place(), this.p.events.pos()]);
     } catch (err) {
       if (mine !== this.generation) return;
       const problem = problemOf(err);
@@ -173,6 +177,14 @@ export class Socket {
         if (mine === this.generation) this.closed(code);
       },
     });
+  }
+
+  /** Where to go now. A dead node may be named for seconds; asking once more mostly names another. */
+  private async place(): Promise<string> {
+    let found = await this.p.discover();
+    if (found.node === this.shunned) found = await this.p.discover();
+    this.node = found.node;
+    return found.ws;
   }
 
   private opened(mine: number, pos: Pos): void {
@@ -203,6 +215,7 @@ export class Socket {
       return;
     }
     const v = verdict(code);
+    if (code === 1006) this.shunned = this.node;
     if (v.again === "no") {
       this.replaced = v.reason === "replaced";
       this.set({ phase: "stopped", reason: v.reason });
