@@ -110,6 +110,7 @@ func (svc *Service) Profiles(ctx context.Context, ids []UserID) ([]User, error) 
 
 // ProfileChanged tells the user's friends and own devices of a new profile.
 func (svc *Service) ProfileChanged(ctx context.Context, u User) {
+	u.LastActiveAt = 0 // presence's to tell
 	svc.profiles.forget(u.ID)
 	svc.toAll(usersTiding(TidingProfile, u.ID))
 	users := []UserID{u.ID}

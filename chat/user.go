@@ -26,8 +26,8 @@ type User struct {
 	AvatarVersion int64  `json:"avatar_version,omitempty"` // 0: no picture
 	StatusLine    string `json:"status_line,omitempty"`
 	Disabled      bool   `json:"disabled,omitempty"`
-	Bot           bool   `json:"bot,omitempty"` // a program acts by it, not a person
-	LastActiveAt  Millis `json:"last_active_at,omitempty"`
+	Bot           bool   `json:"bot,omitempty"`            // a program acts by it, not a person
+	LastActiveAt  Millis `json:"last_active_at,omitempty"` // only of oneself; of others presence tells
 }
 
 // Self is an account as its owner sees it.

@@ -166,3 +166,9 @@ func eq(t *testing.T, got []string, want ...string) {
 	}
 }
 
+// choose sets who may see a user.
+func (b *fakeBeats) choose(u chat.UserID, to chat.PresenceTo) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.to[u] = to
+}

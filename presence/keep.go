@@ -3,6 +3,7 @@ package presence
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"gori/chat"
@@ -13,7 +14,8 @@ import (
 const keepEvery = time.Second
 
 // keepLoop saves last_active_at: soon for people who went away or offline, once
-// in SaveEvery for the others, and reads what watchers miss. It is apart from
+// in SaveEvery for the others; it reads what watchers miss, and what a node that
+// has joined may have changed. It is apart from
 // telling because a shard that is down may keep it waiting.
 func (t *Tracker) keepLoop(ctx context.Context) {
 	all := time.NewTicker(t.opt.SaveEvery)
@@ -43,6 +45,7 @@ func (t *Tracker) keepLoop(ctx context.Context) {
 				armed = true
 			}
 		case <-all.C:
+			t.rereadSeen(ctx)
 			t.markAll()
 			signal(t.keep)
 		}
@@ -117,6 +120,37 @@ func (t *Tracker) unsavedBatches() []map[chat.UserID]chat.Millis {
 		at[u] = p.lastActive
 	}
 	return batches
+}
+
+// rereadSeen reads who may see the people here after a node has joined: while
+// two nodes could not hear each other, one may have missed a change.
+func (t *Tracker) rereadSeen(ctx context.Context) {
+	t.mu.Lock()
+	rejoined := t.rejoined
+	t.rejoined = false
+	var ids []chat.UserID
+	for u, p := range t.people {
+		if rejoined && len(p.sessions) > 0 {
+			ids = append(ids, u)
+		}
+	}
+	t.mu.Unlock()
+	for chunk := range slices.Chunk(ids, MaxBatch) {
+		to, err := t.beats.SeenBy(ctx, chunk)
+		if err != nil {
+			t.opt.Log.Warn("who may see whom was not read", "users", len(chunk)-len(to), "err", err)
+		}
+		t.mu.Lock()
+		for u, to := range to {
+			if _, changing := t.seenWords[u]; !changing {
+				t.setSeenLocked(u, seen(to)+1)
+			}
+		}
+		if err != nil {
+			t.rejoined = true
+		}
+		t.mu.Unlock()
+	}
 }
 
 // glimpse is when a user who is not here was last active, for one session.

@@ -36,7 +36,7 @@ func TestWhoSeesWhom(t *testing.T) {
 		after(2 * time.Second)
 		l.wants()
 		change := func(at *lanNode, to chat.PresenceTo) {
-			l.beats.to[1] = to
+			l.beats.choose(1, to)
 			at.SeenByChanged(1, to)
 			after(time.Second)
 		}
@@ -97,7 +97,7 @@ func TestBlockedSeeNothing(t *testing.T) {
 func TestAskingFromAnywhere(t *testing.T) {
 	onLAN(t, 2, func(l *lan) {
 		a, b := l.nodes[0], l.nodes[1]
-		l.beats.to[3] = chat.PresenceToNobody
+		l.beats.choose(3, chat.PresenceToNobody)
 		l.beats.at[4] = 77
 		come(a.Tracker, 1, 10)
 		a.Arrived(3, 30)
@@ -132,12 +132,31 @@ func TestHiddenUserLeavesNoTimes(t *testing.T) {
 			}
 			if i == 0 {
 				a.Left(1, 10, false)
-				l.beats.to[1] = chat.PresenceToNobody
+				l.beats.choose(1, chat.PresenceToNobody)
 				after(15 * time.Second)
 			}
 		}
 		if n := len(b.ear.words(12, 1)) + len(b.ear.sessionWords(33, 1)); n != 0 {
 			t.Fatalf("told %d times", n)
+		}
+	})
+}
+
+// TestChoiceMadeBeyondACut: the node where the user is did not hear of the change;
+// it reads it once it hears the others again.
+func TestChoiceMadeBeyondACut(t *testing.T) {
+	onLAN(t, 2, func(l *lan) {
+		a, b := l.nodes[0], l.nodes[1]
+		come(a.Tracker, 1, 10)
+		a.friend(11)
+		l.part(a, false)
+		l.beats.choose(1, chat.PresenceToNobody)
+		b.SeenByChanged(1, chat.PresenceToNobody)
+		time.Sleep(time.Minute)
+		l.heal(a, false)
+		after(62 * time.Second)
+		if a.sees(1) != "offline" || b.sees(1) != "offline" {
+			t.Fatalf("shown as %s and %s", a.sees(1), b.sees(1))
 		}
 	})
 }

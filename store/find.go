@@ -61,7 +61,6 @@ func findHere(ctx context.Context, q querier, form string, limit int) ([]chat.Us
 			(SELECT partition, user_id FROM data.users WHERE search_name ~>=~ $1 AND search_name ~<~ $3 AND NOT disabled AND `+servedHere+`
 				ORDER BY search_name USING ~<~ LIMIT $2))
 		SELECT `+userColumns+` FROM hit JOIN data.users u USING (partition, user_id)
-			LEFT JOIN data.user_state t USING (partition, user_id)
 		WHERE NOT u.disabled`, form, limit, form+string(unicode.MaxRune))
 	if err != nil {
 		return nil, err

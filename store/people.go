@@ -12,9 +12,16 @@ import (
 	"gori/shard"
 )
 
-// userColumns are what scanUser reads, from data.users u and data.user_state t.
-const userColumns = `u.user_id, u.login_name, u.display_name, u.avatar_color, u.avatar_version,
-	u.status_line, u.disabled, u.bot_of <> 0, t.last_active_at`
+// userColumns are what scanUser reads of other people, from data.users u.
+// selfColumns, from data.user_state t as well, are for the user alone: when
+// someone was last active is presence's to tell, which knows who may hear it.
+const (
+	userColumns = namedColumns + `, NULL::timestamptz`
+	selfColumns = namedColumns + `, t.last_active_at`
+)
+
+const namedColumns = `u.user_id, u.login_name, u.display_name, u.avatar_color, u.avatar_version,
+	u.status_line, u.disabled, u.bot_of <> 0`
 
 const userTables = `data.users u LEFT JOIN data.user_state t USING (partition, user_id)`
 
@@ -51,7 +58,7 @@ func (s *Store) Self(ctx context.Context, user chat.UserID) (chat.Self, error) {
 	return self, err
 }
 
-const sqlSelf = `SELECT ` + userColumns + `, u.admin, u.lang, u.presence_to FROM ` + userTables + `
+const sqlSelf = `SELECT ` + selfColumns + `, u.admin, u.lang, u.presence_to FROM ` + userTables + `
 	WHERE u.partition = $1 AND u.user_id = $2`
 
 func readSelf(ctx context.Context, q querier, user chat.UserID, self *chat.Self) error {
@@ -74,7 +81,7 @@ func (s *Store) Profiles(ctx context.Context, ids []chat.UserID) ([]chat.User, e
 	}
 	rows, err := readUsers(ctx, s, ids, func(ctx context.Context, q querier, parts []int32, ids []int64) ([]chat.User, error) {
 		rows, err := q.Query(ctx, `SELECT `+userColumns+` FROM unnest($1::int[], $2::bigint[]) AS want (partition, user_id)
-			JOIN data.users u USING (partition, user_id) LEFT JOIN data.user_state t USING (partition, user_id)`, parts, ids)
+			JOIN data.users u USING (partition, user_id)`, parts, ids)
 		if err != nil {
 			return nil, err
 		}

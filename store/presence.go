@@ -88,7 +88,8 @@ func (s *Store) HidingFrom(ctx context.Context, user chat.UserID) (ids []chat.Us
 }
 
 // SaveActive writes when users were last active, each shard's in one
-// transaction. A time never goes back. A shard that is down does not keep the
+// transaction. A time never goes back, and a node whose clock is ahead writes no
+// time that has not come. A shard that is down does not keep the
 // others from being written; the error then tells of it.
 func (s *Store) SaveActive(ctx context.Context, at map[chat.UserID]chat.Millis) error {
 	if len(at) == 0 {
@@ -110,7 +111,7 @@ func (s *Store) SaveActive(ctx context.Context, at map[chat.UserID]chat.Millis) 
 		// Rows are locked in the order in which inboxes lock them, so that
 		// neither waits for the other in a circle.
 		_, err := tx.Exec(ctx, `WITH due AS MATERIALIZED (
-				SELECT t.partition, t.user_id, w.at
+				SELECT t.partition, t.user_id, least(w.at, clock_timestamp()) AS at
 				FROM unnest($1::int[], $2::bigint[], $3::timestamptz[]) AS w (partition, user_id, at)
 				JOIN data.user_state t USING (partition, user_id)
 				WHERE t.last_active_at IS NULL OR t.last_active_at < w.at

@@ -3,6 +3,7 @@ package store
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"gori/chat"
 )
@@ -20,7 +21,7 @@ func TestLastActiveNeverGoesBack(t *testing.T) {
 	if err := h.SaveActive(ctx, at); err != nil {
 		t.Fatal(err)
 	}
-	older := map[chat.UserID]chat.Millis{users[0]: 1_600_000_000_000, users[1]: 1_800_000_000_000}
+	older := map[chat.UserID]chat.Millis{users[0]: 1_600_000_000_000, users[1]: 1_750_000_000_000}
 	at[users[1]] = older[users[1]]
 	if err := h.SaveActive(ctx, older); err != nil {
 		t.Fatal(err)
@@ -36,6 +37,21 @@ func TestLastActiveNeverGoesBack(t *testing.T) {
 		if got[u] != want {
 			t.Fatalf("user %d was last active at %d, want %d", u, got[u], want)
 		}
+	}
+}
+
+// TestClockAheadWritesNoFuture: a node with a wrong clock does not make anyone
+// active tomorrow.
+func TestClockAheadWritesNoFuture(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	u := w.person("early")
+	ahead := chat.MillisOf(time.Now().Add(time.Hour))
+	if err := w.SaveActive(t.Context(), map[chat.UserID]chat.Millis{u: ahead}); err != nil {
+		t.Fatal(err)
+	}
+	if at := sure(w.LastActive(t.Context(), u, []chat.UserID{u}))[u]; at == 0 || at > chat.MillisOf(time.Now().Add(time.Minute)) {
+		t.Fatalf("an hour ahead is kept as %v", at.Time())
 	}
 }
 
