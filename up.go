@@ -58,7 +58,7 @@ the disk then, without a lost message.`,
 
 // shape decides whether Nginx stands before the nodes. Where it is not
 // installed one node serves by itself, and what to do about it is said.
-func (o *upOptions) shape(cfg ProxyConfig, say func(string, ...any)) error {
+func (o *upOptions) shape(cfg ProxyConfig, find func() (string, error), say func(string, ...any)) error {
 	if o.nodes < 1 || o.nodes > maxNodes {
 		return usageError{fmt.Errorf("--nodes is 1 to %d, not %d", maxNodes, o.nodes)}
 	}
@@ -66,7 +66,7 @@ func (o *upOptions) shape(cfg ProxyConfig, say func(string, ...any)) error {
 	if !o.proxied {
 		return nil
 	}
-	_, err := nginx.Find()
+	_, err := find()
 	switch {
 	case err == nil && cfg.Cert != "":
 		_, err = certNames(cfg.Cert, cfg.Key)
@@ -88,7 +88,7 @@ func up(ctx context.Context, o upOptions, c *cobra.Command) error {
 	}
 	logger := newLogger(cfg.Log, os.Stderr)
 	say := func(format string, args ...any) { fmt.Fprintf(c.OutOrStdout(), format+"\n", args...) }
-	if err := o.shape(cfg.Proxy, say); err != nil {
+	if err := o.shape(cfg.Proxy, nginx.Find, say); err != nil {
 		return err
 	}
 	// From here on a SIGHUP does not end the process.
