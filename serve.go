@@ -119,6 +119,7 @@ func newNode(ctx context.Context, cfg Config, l net.Listener, logger *slog.Logge
 	if n.mesh != nil {
 		watchMesh(n.mesh, metrics)
 	}
+	watchPresence(n.presence, metrics)
 	for _, sc := range cfg.Shards {
 		metrics.Gauge("shard_up", "Whether a shard answers.", n.shardUp(shard.ID(sc.ID)), "shard", sc.ID)
 	}

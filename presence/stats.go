@@ -24,11 +24,6 @@ func (t *Tracker) Stats() Stats {
 	defer t.mu.Unlock()
 	s := t.counts
 	s.Nodes = map[string]int{}
-	for _, p := range t.people {
-		if !p.word.empty() {
-			s.Users++
-		}
-	}
 	s.Elsewhere = t.nodes.table.users()
 	for name, p := range t.nodes.byName {
 		if !p.joined {

@@ -275,6 +275,11 @@ func (t *Tracker) personLocked(user chat.UserID) *person {
 func (t *Tracker) settleLocked(user chat.UserID, p *person, before sum, now time.Time) {
 	was := p.word
 	p.word = p.speak(now, t.doubt)
+	if was.empty() && !p.word.empty() {
+		t.counts.Users++
+	} else if !was.empty() && p.word.empty() {
+		t.counts.Users--
+	}
 	if p.word.say() != sayNothing && len(p.sessions) == 0 {
 		t.lingering[user] = struct{}{}
 		signal(t.wake)
