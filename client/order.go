@@ -36,7 +36,7 @@ func (r *receiver) message(o object) error {
 		return nil
 	case d.Seq == f.Seq+1:
 		f.Seq = d.Seq
-		if err := r.give(d, o); err != nil {
+		if err := r.next(f, d, o); err != nil {
 			return err
 		}
 		return r.release(f)
@@ -73,7 +73,7 @@ func (r *receiver) release(f *inflow) error {
 			case k.d.Seq == f.Seq+1:
 				f.Seq = k.d.Seq
 				again = true
-				if err := r.give(k.d, object{b: k.raw}); err != nil {
+				if err := r.next(f, k.d, object{b: k.raw}); err != nil {
 					return err
 				}
 			default:
@@ -262,6 +262,9 @@ func (r *receiver) applyPage(id ChannelID, page Page) error {
 		}
 		f.Seq = m.Seq
 		r.l.meter.fetched.Add(1)
+		if newer, ok := f.takeFresh(m.Seq); ok && newer.Change > m.Change {
+			m = newer
+		}
 		r.giveMessage(m)
 	}
 	if err := r.release(f); err != nil {
@@ -271,36 +274,6 @@ func (r *receiver) applyPage(id ChannelID, page Page) error {
 		return fmt.Errorf("client: channel %s: history ends at %d, but %d exists", id, f.Seq, page.LastSeq)
 	}
 	return nil
-}
-
-func (r *receiver) catchChanges(id ChannelID) error {
-	for {
-		at, ok := r.at(id)
-		if !ok {
-			return nil
-		}
-		page, err := r.l.c.Changes(r.ctx, id, at.Change, at.Seq)
-		if err != nil {
-			return err
-		}
-		r.mu.Lock()
-		if f := r.channels[id]; f != nil {
-			for _, m := range page.Messages {
-				if m.Change > f.Change {
-					f.Change = m.Change
-					r.l.opt.Change(m)
-				}
-			}
-			if !page.MoreAfter {
-				f.Change = max(f.Change, page.LastChange)
-				f.change = f.Change
-			}
-		}
-		r.mu.Unlock()
-		if !page.MoreAfter {
-			return nil
-		}
-	}
 }
 
 // later runs f under the lock after a pause, unless the Live has ended by then.

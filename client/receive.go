@@ -38,6 +38,7 @@ type inflow struct {
 	behind    bool // being fetched; live messages are not taken meanwhile but through it
 	kept      []keptMessage
 	keptBytes int
+	fresh     map[Seq]Message // altered messages that have not come yet
 	back      Backoff
 }
 

@@ -46,7 +46,7 @@ func (f Fault) String() string {
 	default:
 		s += fmt.Sprintf(" %d", f.Target+1)
 	}
-	if f.For > 0 {
+	if f.For > 50*time.Millisecond {
 		s += fmt.Sprintf(" for %.1f s", f.For.Seconds())
 	}
 	return s
