@@ -36,6 +36,9 @@ if [ "$want" = test ]; then
     browser=chromium
     if grep -qs '^ID=ubuntu' /etc/os-release; then browser=chromium-browser; fi
     need $browser chromium chromium-browser google-chrome
+    # The lines of docs/PROTOCOL.md are run.
+    need curl curl
+    need openssl openssl
     if [ ! -x /usr/sbin/nginx ]; then need nginx-light nginx; fi
     # -race needs a C compiler.
     need gcc gcc cc clang
