@@ -77,7 +77,13 @@ type system struct {
 // otherwise, until it says that it is ready.
 func startUp(t *testing.T, dir string, args ...string) *system {
 	t.Helper()
-	s, said := beginUp(t, dir, args...)
+	return startUpOf(t, binary(t), dir, args...)
+}
+
+// startUpOf is startUp of a program of one's own.
+func startUpOf(t *testing.T, program, dir string, args ...string) *system {
+	t.Helper()
+	s, said := beginUpOf(t, program, dir, args...)
 	for {
 		select {
 		case line := <-said:
@@ -96,12 +102,17 @@ func startUp(t *testing.T, dir string, args ...string) *system {
 // beginUp starts gori up and yields the lines it prints.
 func beginUp(t *testing.T, dir string, args ...string) (*system, <-chan string) {
 	t.Helper()
+	return beginUpOf(t, binary(t), dir, args...)
+}
+
+func beginUpOf(t *testing.T, program, dir string, args ...string) (*system, <-chan string) {
+	t.Helper()
 	log, err := os.CreateTemp("", "gori-log-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &system{t: t, dir: dir, log: log, done: make(chan struct{})}
-	s.cmd = exec.Command(binary(t), append([]string{"up", "--data", dir, "--port", "0", "--nodes", "1"}, args...)...)
+	s.cmd = exec.Command(program, append([]string{"up", "--data", dir, "--port", "0", "--nodes", "1"}, args...)...)
 	s.cmd.Stderr = log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
