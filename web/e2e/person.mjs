@@ -8,7 +8,7 @@ const NETWORK_NOISE = /net::ERR_|Failed to load resource|WebSocket connection/;
 
 export class Person {
   constructor(world, name, login, context) {
-    Object.assign(this, { world, name, login, context, id: "", node: "", faults: [] });
+    Object.assign(this, { world, name, login, context, id: "", node: "", sockets: [], faults: [] });
   }
 
   /** A new tab of this browser. */
@@ -21,6 +21,7 @@ export class Person {
     });
     page.on("websocket", (ws) => {
       this.node = /\/n\/([^/]+)\/ws/.exec(ws.url())?.[1] ?? this.node;
+      this.sockets.push({ node: this.node, at: Date.now() });
     });
     await page.goto(this.world.url + path, { waitUntil: "domcontentloaded" });
     this.page = page;

@@ -54,6 +54,7 @@ export const tests = {
 
       // While the conversation is before one's eyes there is nothing to tell.
       await sw.push(push(id, 31));
+      await page.waitForTimeout(1_500);
       await page.goto(`${world.url}/c/${id}/m/3`);
       await page.locator("article.row.flash").filter({ hasText: "line 3 of thirty" }).waitFor();
       assert.deepEqual((await sw.notes()).filter(about), []);
@@ -85,7 +86,7 @@ export const tests = {
       await page.getByRole("button", { name: "알림 켜기" }).click();
       await page.getByText("알림을 받고 있어요").waitFor();
       const sw = await worker(page);
-      await page.goto(`${world.url}/healthz`); // the app is closed, the browser is not
+      await page.goto(`${world.url}/sw.js`); // the app is closed, the browser is not
       await b.post(id, { body: "어디예요?" });
       const data = await service.next((d) => d.kind === "message", 45_000);
       assert.equal(data.channel, id);

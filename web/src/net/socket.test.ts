@@ -107,6 +107,19 @@ describe("the connection", () => {
     expect(t.world.discovers).toBe(4);
   });
 
+  it("does not wait long for a node that hangs, and longer each time for a network that may be slow", async () => {
+    const t = setUp();
+    t.socket.start();
+    const waited: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      while (t.wires.length <= i) await t.clock.pass(10);
+      const since = t.clock.now();
+      while (!t.wires[i]!.closed) await t.clock.pass(500);
+      waited.push(Math.round((t.clock.now() - since) / 1000));
+    }
+    expect(waited).toEqual([4, 8, 16, 20, 20]);
+  });
+
   it("a device without a position starts anew, and says so in the address", async () => {
     const t = setUp();
     t.world.pos = 0;

@@ -48,7 +48,10 @@ export interface SocketParts {
 
 /** Silence after which the connection is taken for dead, though nobody closed it. */
 const SILENT_MS = 45_000;
-const OPEN_MS = 10_000;
+/** How long the way in may take, at the first try and at most: a node that hangs must not cost long, a slow network must
+ *  not be given up. */
+const OPEN_MS = 4_000;
+const OPEN_MAX_MS = 20_000;
 /** Over this long those spread who were told to come back at once. */
 const SOON_MS = 500;
 
@@ -82,6 +85,7 @@ export class Socket {
   /** The node of the present connection, and one that has just let us down: discovery may not know yet. */
   private node = "";
   private shunned = "";
+  private tries = 0; // since the last connection that was live
 
   constructor(p: SocketParts) {
     this.p = p;
@@ -130,6 +134,7 @@ export class Socket {
     this.backoff.reset();
     this.hasLived = true;
     this.shunned = "";
+    this.tries = 0;
     this.set({ phase: "live" });
     this.scheduleBeat(Math.round(this.p.clock.random() * this.heartbeatMs));
   }
@@ -148,7 +153,7 @@ export class Socket {
     const mine = ++this.generation;
     this.hasLived = false;
     this.set({ phase: "connecting" });
-    this.armSilence(OPEN_MS);
+    this.armSilence(Math.min(OPEN_MAX_MS, OPEN_MS * 2 ** Math.min(this.tries++, 8)));
     void this.dial(mine);
   }
 
@@ -191,7 +196,7 @@ export class Socket {
     if (mine !== this.generation || !this.wire) return;
     this.wire.send(JSON.stringify({ op: "resume", v: 1, pos } satisfies ClientFrame));
     this.set({ phase: "catching-up" });
-    this.armSilence(OPEN_MS * 2);
+    this.armSilence(OPEN_MAX_MS);
   }
 
   private received(mine: number, data: string): void {

@@ -51,7 +51,7 @@ function pageOf(c: WindowClient): PageClient {
 }
 
 /** A page that is busy, or not of the app, does not answer. */
-const ANSWER_MS = 500;
+const ANSWER_MS = 1_000;
 
 function asked(c: WindowClient, m: FromWorker): Promise<boolean> {
   const { port1, port2 } = new MessageChannel();
