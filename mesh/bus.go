@@ -2,7 +2,6 @@ package mesh
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -83,12 +82,12 @@ func (b *natsBus) subscribe(subject string, f func([]byte)) error {
 // close drains: the server acknowledges what was published, and callbacks that
 // run come to their end.
 func (b *natsBus) close(ctx context.Context) error {
-	err := b.conn.FlushWithContext(ctx)
-	if errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrConnectionReconnecting) {
-		err = nil
+	var err error
+	if b.conn.IsConnected() {
+		err = b.conn.FlushWithContext(ctx)
 	}
-	if e := b.conn.Drain(); e != nil {
-		b.conn.Close() // not connected now: nothing to drain
+	if !b.conn.IsConnected() || b.conn.Drain() != nil {
+		b.conn.Close() // nobody is there to drain to
 	}
 	select {
 	case <-b.ended:

@@ -42,7 +42,7 @@ type running struct {
 	stop func()
 }
 
-func run(t *testing.T, m *Mesh, e *ear) running {
+func start(t *testing.T, m *Mesh, e *ear) running {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -67,7 +67,7 @@ func open(t *testing.T, cfg Config) *Mesh {
 }
 
 func embeddedNode(t *testing.T, name string, addrs []string, i int) running {
-	return run(t, open(t, Config{Node: name, Listen: addrs[i], Routes: addrs, Secret: testSecret}), newEar())
+	return start(t, open(t, Config{Node: name, Listen: addrs[i], Routes: addrs, Secret: testSecret}), newEar())
 }
 
 func TestTwoEmbeddedNodesTell(t *testing.T) {

@@ -40,6 +40,8 @@ if [ "$want" = test ]; then
     need curl curl
     need openssl openssl
     if [ ! -x /usr/sbin/nginx ]; then need nginx-light nginx; fi
+    # The mesh is tested with a real server, too.
+    if [ ! -x /usr/sbin/nats-server ]; then need nats-server nats-server; fi
     # -race needs a C compiler.
     need gcc gcc cc clang
     if command -v gcc >/dev/null 2>&1 && [ ! -e /usr/include/stdlib.h ]; then missing="$missing libc6-dev"; fi
@@ -71,8 +73,12 @@ case "$missing" in
     fi
     ;;
 esac
-# Gori runs an Nginx of its own: the package's service must not take port 80.
-quiet_nginx() {
+# Gori runs an Nginx of its own: the package's service must not take port 80,
+# nor that of nats-server, which only tests start, port 4222.
+quiet_services() {
+    case "$missing" in
+    *nats-server*) if [ -d /run/systemd/system ]; then $sudo systemctl disable --now nats-server >/dev/null 2>&1 || true; fi ;;
+    esac
     case "$missing" in
     *nginx*) if [ -d /run/systemd/system ]; then $sudo systemctl disable --now nginx >/dev/null 2>&1 || true; fi ;;
     esac
@@ -82,7 +88,7 @@ apt() { $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Options:
 apt update
 # shellcheck disable=SC2086 # the words are package names
 apt install --no-install-recommends $missing
-quiet_nginx
+quiet_services
 if [ "${made_conf:-}" = yes ]; then echo "setup: $conf keeps PostgreSQL from starting an instance of its own; remove it if you want one"; fi
 
 postgres_is_there || {
