@@ -31,6 +31,7 @@ fi
 postgres_is_there || missing="$missing postgresql"
 need nodejs node
 need npm npm
+if [ ! -x /usr/sbin/nginx ]; then need nginx-light nginx; fi
 if [ "$want" = test ]; then
     # Ubuntu's package is called otherwise, and brings the snap.
     browser=chromium
@@ -39,7 +40,6 @@ if [ "$want" = test ]; then
     # The lines of docs/PROTOCOL.md are run.
     need curl curl
     need openssl openssl
-    if [ ! -x /usr/sbin/nginx ]; then need nginx-light nginx; fi
     # The mesh is tested with a real server, too.
     if [ ! -x /usr/sbin/nats-server ]; then need nats-server nats-server; fi
     # -race needs a C compiler.
@@ -73,21 +73,39 @@ case "$missing" in
     fi
     ;;
 esac
-# Gori runs an Nginx of its own: the package's service must not take port 80,
-# nor that of nats-server, which only tests start, port 4222.
+# Gori runs an Nginx of its own: the package's service must not take port 80 (or fail when it is taken), nor that of
+# nats-server, which only tests start, port 4222. While they are installed a policy keeps services from starting.
+policy=/usr/sbin/policy-rc.d
+hold_services() {
+    case "$missing" in
+    *nginx* | *nats-server*)
+        [ ! -e $policy ] || return 0
+        made_policy=yes
+        printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null
+        $sudo chmod 755 $policy
+        ;;
+    esac
+}
+release_services() {
+    if [ "${made_policy:-}" = yes ]; then $sudo rm -f $policy; fi
+    made_policy=""
+}
 quiet_services() {
-    case "$missing" in
-    *nats-server*) if [ -d /run/systemd/system ]; then $sudo systemctl disable --now nats-server >/dev/null 2>&1 || true; fi ;;
-    esac
-    case "$missing" in
-    *nginx*) if [ -d /run/systemd/system ]; then $sudo systemctl disable --now nginx >/dev/null 2>&1 || true; fi ;;
-    esac
+    [ -d /run/systemd/system ] || return 0
+    for service in nginx nats-server; do
+        case "$missing" in
+        *$service*) $sudo systemctl disable --now $service >/dev/null 2>&1 || true ;;
+        esac
+    done
 }
 # Without a terminal nobody can answer; a package's changed settings stay as they are.
 apt() { $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Options::=--force-confold "$@" </dev/null; }
 apt update
+trap release_services EXIT
+hold_services
 # shellcheck disable=SC2086 # the words are package names
 apt install --no-install-recommends $missing
+release_services
 quiet_services
 if [ "${made_conf:-}" = yes ]; then echo "setup: $conf keeps PostgreSQL from starting an instance of its own; remove it if you want one"; fi
 
