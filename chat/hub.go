@@ -122,6 +122,7 @@ func NewHub(cfg HubConfig) *Hub {
 func (h *Hub) Run(ctx context.Context) error {
 	sweep := time.NewTicker(h.cfg.SweepEvery)
 	defer sweep.Stop()
+	swept := time.Now()
 	gather, pack := time.NewTimer(time.Hour), time.NewTimer(time.Hour)
 	defer gather.Stop()
 	defer pack.Stop()
@@ -130,7 +131,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-sweep.C:
-			h.sweep()
+			swept = h.sweepUnlessLate(swept, time.Now())
 		case <-h.notices.wake:
 			gather.Reset(h.cfg.NoticeEvery)
 		case <-gather.C:
@@ -286,6 +287,16 @@ func (h *Hub) Stats() HubStats {
 		st.Dropped[dropReason(r).String()] = h.drops[r].Load()
 	}
 	return st
+}
+
+// sweepUnlessLate sweeps, but not when that is long overdue: then the process
+// stood still, and what the clients have sent meanwhile is still to be read. It
+// returns when it was last called.
+func (h *Hub) sweepUnlessLate(last, now time.Time) time.Time {
+	if now.Sub(last) < 2*h.cfg.SweepEvery {
+		h.sweep()
+	}
+	return now
 }
 
 // sweep ends the sessions that have been silent too long, have not resumed in

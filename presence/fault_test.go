@@ -26,7 +26,7 @@ func TestDeadNodesUsersAreInGrace(t *testing.T) {
 		if got := b.ear.words(12, 1); !slices.Equal(got, []string{"online"}) {
 			t.Fatalf("in grace n2 was told %v", got)
 		}
-		come(b.Tracker, 1, 20)
+		b.resume(1, 20)
 		after(time.Minute)
 		for _, n := range l.nodes[1:] {
 			if got := n.ear.words(chat.UserID(11+n.at), 1); !slices.Equal(got, []string{"online"}) {
@@ -80,7 +80,7 @@ func TestDrainAndRestart(t *testing.T) {
 			a.NodeJoined(o.name)
 		}
 		time.Sleep(4 * time.Second)
-		come(a.Tracker, 1, 10)
+		a.resume(1, 10)
 		a.Beat(1, 10, true)
 		after(time.Minute)
 		for _, n := range l.nodes {
@@ -112,7 +112,7 @@ func TestFrozenNode(t *testing.T) {
 		after(time.Second)
 		l.part(a, true)
 		time.Sleep(4 * time.Second)
-		come(b.Tracker, moved, 200)
+		b.resume(moved, 200)
 		time.Sleep(20 * time.Second)
 		l.heal(a, true)
 		// What its sockets have held back is read at once.

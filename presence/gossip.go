@@ -131,9 +131,9 @@ func (t *Tracker) Heard(node string, payload []byte) {
 		return
 	}
 	if h.seq >= p.top {
-		p.top = h.seq
-		p.behind = p.root != h.root
+		p.top, p.want = h.seq, h.root
 	}
+	p.behind = p.root != p.want // an older payload may have made it so
 }
 
 // runLocked finds the peer of a payload's run. When the node has restarted, the
@@ -225,7 +225,7 @@ func (t *Tracker) putLocked(p *peer, u chat.UserID, r record, now time.Time) {
 		}
 	}
 	old := t.nodes.put(p, u, left)
-	if came := r.word.live() - old.word.live(); came > 0 {
+	if came := r.word.known() - old.word.known(); came > 0 {
 		t.cameBackLocked(u, p, came, now)
 	}
 	t.changedLocked(u, before, now)

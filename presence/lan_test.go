@@ -154,6 +154,13 @@ func (l *lan) setCut(n *lanNode, cut bool) {
 	}
 }
 
+// resume is a session that arrives; who may see the user is known a moment later.
+func (n *lanNode) resume(u chat.UserID, s chat.SessionID) {
+	n.Arrived(u, s)
+	time.Sleep(300 * time.Millisecond)
+	n.SeenBy(u, chat.PresenceToEveryone)
+}
+
 // friend lets u be at a node with a friend: user 1.
 func (n *lanNode) friend(u chat.UserID) {
 	come(n.Tracker, u, chat.SessionID(u))

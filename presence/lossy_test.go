@@ -87,6 +87,26 @@ func (c *crowd) settles(t *testing.T, most time.Duration) time.Duration {
 	}
 }
 
+// TestOvertakenDeltaIsFound: a delta that comes after the one that undoes it,
+// and touches a bucket that nobody has asked for, is found out at once.
+func TestOvertakenDeltaIsFound(t *testing.T) {
+	tr, d := deafTracker()
+	e := entry{77, record{1, makeWord(sayActive, seenByAll, 1, false)}}
+	root := hashOf(e.user, e.record)
+	tr.Heard("n2", head{kindDigest, 9, 1, 0}.append(nil))
+	tr.Heard("n2", head{kindDigest, 9, 3, 0}.append(nil)) // it came and went
+	tr.Heard("n2", e.append(head{kindDelta, 9, 2, root}.append(nil)))
+	asked := len(d.to["n2"])
+	tr.round(time.Now().Add(time.Second))
+	if len(d.to["n2"]) != asked+1 {
+		t.Fatal("the node is not asked again")
+	}
+	tr.Heard("n2", bucketful{bucketOf(77), nil}.append(head{kindAnswer, 9, 3, 0}.append(nil)))
+	if s := tr.Stats(); s.Behind != 1 || s.Nodes["n2"] != 0 { // n3 has not been heard
+		t.Fatalf("%+v", s)
+	}
+}
+
 // TestLossIsRepaired: the mesh drops three payloads of ten and lets them
 // overtake each other; a few seconds after the last change all agree.
 func TestLossIsRepaired(t *testing.T) {

@@ -53,8 +53,8 @@ func TestDropHereAndBackThereIsNoFlicker(t *testing.T) {
 			from.Beat(1, chat.SessionID(10+i), true)
 			time.Sleep(10 * time.Second)
 			from.Left(1, chat.SessionID(10+i), false)
-			time.Sleep(9900 * time.Millisecond)
-			come(to.Tracker, 1, chat.SessionID(11+i))
+			time.Sleep(9 * time.Second)
+			to.resume(1, chat.SessionID(11+i))
 		}
 		after(30 * time.Second)
 		l.wants("online")

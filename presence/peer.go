@@ -10,8 +10,9 @@ import (
 const (
 	arrivalGather = 20 * time.Millisecond  // an arrival waits no longer for others: messages follow it
 	roundEvery    = 500 * time.Millisecond // asking, digests and ends of graces are looked at
-	digestMin     = time.Second            // after a change, then twice as long each time,
-	digestMax     = 20 * time.Second       // to this
+	digestEvery   = time.Second            // a digest is sent so often
+	digestLong    = 12 * time.Second       // for so long after a change,
+	digestIdle    = 20 * time.Second       // then so often
 	answerEvery   = 200 * time.Millisecond // a node's asking is answered no more often
 	seenRounds    = 10                     // rounds in which a change of who may see is told again
 	frozenAfter   = 4 * time.Second        // a round that is late by this: the process stood still
@@ -34,7 +35,8 @@ type peer struct {
 	until   time.Time // end of the grace of a run that is gone
 
 	top     uint64 // the greatest seq heard
-	root    uint64 // the sum of digests
+	want    uint64 // the node's sum of digests as of top
+	root    uint64 // the sum of digests, as known here
 	digests [bucketCount]uint64
 	seqs    [bucketCount]uint64 // as of which each bucket is known
 	users   int

@@ -100,7 +100,7 @@ func (t *Tracker) saidLocked(u chat.UserID, p *person, r record) {
 		t.digests[b] += d
 		t.root += d
 	}
-	t.digestAfter = 0
+	t.changed = t.lastRound
 }
 
 func (t *Tracker) headLocked(kind uint8) head { return head{kind, t.run, t.seq, t.root} }
@@ -125,10 +125,13 @@ func (t *Tracker) round(now time.Time) {
 		}
 	}
 	t.repeatSeenLocked()
-	if len(t.nodes.byName) > 0 && now.Sub(t.digested) >= t.digestAfter {
+	pause := digestIdle
+	if now.Sub(t.changed) < digestLong {
+		pause = digestEvery
+	}
+	if len(t.nodes.byName) > 0 && now.Sub(t.digested) >= pause {
 		t.peers.ToAll(t.headLocked(kindDigest).append(nil))
 		t.digested = now
-		t.digestAfter = min(max(2*t.digestAfter, digestMin), digestMax)
 	}
 }
 

@@ -76,7 +76,7 @@ type Tracker struct {
 	root        uint64              // the sum of digests
 	digests     [bucketCount]uint64 // of what has been announced
 	digested    time.Time           // when the last digest was sent
-	digestAfter time.Duration       // the pause before the next
+	changed     time.Time           // the round before the last change
 	lastRound   time.Time
 	doubt       time.Time // sessions not heard since say nothing
 	quietUntil  time.Time // nothing is told to nodes until then
@@ -132,7 +132,6 @@ func (t *Tracker) Arrived(user chat.UserID, session chat.SessionID) {
 	}
 	p.sessions = append(p.sessions, &live{id: session, heard: now, say: back(before.say.level())})
 	t.users[session] = user
-	t.cameBackLocked(user, nil, 1, now)
 	t.settleLocked(user, p, before, now)
 }
 
@@ -274,6 +273,9 @@ func (t *Tracker) personLocked(user chat.UserID) *person {
 // before is the sum before whatever has happened.
 func (t *Tracker) settleLocked(user chat.UserID, p *person, before sum, now time.Time) {
 	was := p.word
+	if came := makeWord(0, p.seen, len(p.sessions), false).known() - was.known(); came > 0 {
+		t.cameBackLocked(user, nil, came, now)
+	}
 	p.word = p.speak(now, t.doubt)
 	if was.empty() && !p.word.empty() {
 		t.counts.Users++

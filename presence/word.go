@@ -112,6 +112,15 @@ func (w word) seen() seen      { return seen(w>>wordSeenShift) & 3 }
 func (w word) live() int       { return int(w&wordLiveMask) >> wordLiveShift }
 func (w word) listening() bool { return w&wordListening != 0 }
 
+// known is live, but none before it is known who may see the user: until then
+// the sessions take nothing over from those that dropped.
+func (w word) known() int {
+	if w.seen() == 0 {
+		return 0
+	}
+	return w.live()
+}
+
 // here tells whether the node wants the user's tidings.
 func (w word) here() bool { return w.live() > 0 || w.listening() }
 
