@@ -8,6 +8,7 @@ SHELL       := /bin/bash
 
 DATA   ?= ./data
 SHARDS ?=
+NODES  ?=
 PORT   ?= 8080
 UPARGS ?=
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
@@ -19,9 +20,9 @@ WEBSRC  := $(shell find web/src web/public -type f 2>/dev/null) web/index.html w
 
 .PHONY: run build web test unit check e2e bench soak setup clean help
 
-## run: install what is missing, build, and start everything on http://localhost:8080 (DATA, SHARDS, PORT, UPARGS)
+## run: install what is missing, build, and start everything on http://localhost:8080 (DATA, SHARDS, NODES, PORT, UPARGS)
 run: setup build
-	@exec ./gori up --data "$(DATA)" $(if $(SHARDS),--shards $(SHARDS)) --port $(PORT) $(UPARGS)
+	@exec ./gori up --data "$(DATA)" $(if $(SHARDS),--shards $(SHARDS)) $(if $(NODES),--nodes $(NODES)) --port $(PORT) $(UPARGS)
 
 ## build: the browser client, then the program, at ./gori
 build: web
@@ -46,7 +47,7 @@ unit: web
 	$(GO) test -timeout 15m ./...
 
 # What has goroutines that share memory.
-RACE := ./chat/... ./presence/... ./api/... ./client/... ./store/local
+RACE := ./chat/... ./presence/... ./api/... ./client/... ./mesh/... ./nginx ./notify/... ./store/local
 
 ## check: vet, format, static analysis, the arrows between the folders
 check: web

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -9,37 +11,80 @@ import (
 	"gori/nginx"
 )
 
-// newNginx prints a proxy's configuration for nodes that the owner runs with
-// gori serve.
+// nginxOptions are the flags of gori nginx.
+type nginxOptions struct {
+	cfg          nginx.Config
+	nodes        []string
+	data, config string
+	cert, key    string
+}
+
+// newNginx prints the configuration of the proxy: that of a running gori up,
+// or one for nodes that the owner runs with gori serve.
 func newNginx() *cobra.Command {
-	var cfg nginx.Config
-	var nodes []string
+	var o nginxOptions
 	c := &cobra.Command{
-		Use:   "nginx --node NAME=HOST:PORT …",
-		Short: "Print an Nginx configuration for nodes started by gori serve",
-		Long: `Prints the configuration of an Nginx in front of nodes that run by themselves, for
-nginx -c: /n/NAME/ws goes to that node, all else to any of them. Name the proxy's
-address in the nodes' trusted_proxies, and the public one in public_urls.`,
+		Use:   "nginx --node NAME=HOST:PORT … | --data DIR",
+		Short: "Print the configuration of Nginx",
+		Long: `With --node prints the configuration of an Nginx in front of nodes that run by
+themselves (gori serve), for nginx -c: /n/NAME/ws goes to that node, all else to
+any of them. Bounds and certificate are those of config.yaml (proxy.*). Name the
+proxy's address in the nodes' trusted_proxies, and the public one in public_urls.
+
+With --data prints what the Nginx of a running gori up is running with.`,
 		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			for _, n := range nodes {
-				name, addr, _ := strings.Cut(n, "=")
-				cfg.Nodes = append(cfg.Nodes, nginx.Node{Name: name, Addr: addr})
-			}
-			text, err := nginx.Render(cfg)
-			if err != nil {
-				return usageError{err}
-			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%s", text)
-			return err
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return o.print(c.OutOrStdout()) },
 	}
 	f := c.Flags()
-	f.StringArrayVar(&nodes, "node", nil, "a node, NAME=HOST:PORT; once for each")
-	f.StringVar(&cfg.Listen, "listen", "0.0.0.0:8080", "address to serve on")
-	f.StringVar(&cfg.Prefix, "prefix", "/var/lib/gori/nginx", "folder for what Nginx writes, with a folder tmp and one cache in it")
-	f.StringVar(&cfg.CertFile, "cert", "", "certificate, for TLS")
-	f.StringVar(&cfg.KeyFile, "key", "", "its key")
-	f.StringVar(&cfg.User, "user", "", "account of the workers, when Nginx is started as root")
+	f.StringArrayVar(&o.nodes, "node", nil, "a node, NAME=HOST:PORT; once for each")
+	f.StringVar(&o.data, "data", "", "the data folder of a running gori up")
+	f.StringVar(&o.config, "config", "", "configuration file (default config.yaml if it is there)")
+	f.StringVar(&o.cfg.Listen, "listen", "0.0.0.0:8080", "address to serve on")
+	f.StringVar(&o.cfg.Prefix, "prefix", "/var/lib/gori/nginx", "folder for what Nginx writes, with a folder tmp and one cache in it")
+	f.StringVar(&o.cert, "cert", "", "certificate, for TLS (default proxy.cert)")
+	f.StringVar(&o.key, "key", "", "its key (default proxy.key)")
+	f.StringVar(&o.cfg.User, "user", "", "account of the workers, when Nginx is started as root")
 	return c
+}
+
+func (o *nginxOptions) print(w io.Writer) error {
+	if o.data != "" {
+		return printRunningProxy(w, o.data)
+	}
+	cfg, _, err := loadConfig(o.config, os.Environ())
+	if err != nil {
+		return err
+	}
+	if err := cfg.Proxy.apply(&o.cfg); err != nil {
+		return err
+	}
+	if o.cert != "" || o.key != "" {
+		o.cfg.CertFile, o.cfg.KeyFile = o.cert, o.key
+	}
+	for _, n := range o.nodes {
+		name, addr, _ := strings.Cut(n, "=")
+		o.cfg.Nodes = append(o.cfg.Nodes, nginx.Node{Name: name, Addr: addr})
+	}
+	text, err := nginx.Render(o.cfg)
+	if err != nil {
+		return usageError{err}
+	}
+	_, err = w.Write(text)
+	return err
+}
+
+func printRunningProxy(w io.Writer, data string) error {
+	r, err := findRunning(data)
+	if err != nil {
+		return err
+	}
+	if r.Proxy == nil {
+		return fmt.Errorf("the gori up on %s runs without Nginx", data)
+	}
+	text, err := os.ReadFile(r.Proxy.Config)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
 }
