@@ -67,7 +67,8 @@ func (l *lan) send(from, to *lanNode, payload []byte) {
 	if l.delay > 0 {
 		wait += rand.N(l.delay)
 	}
-	time.AfterFunc(wait, func() { to.Heard(from.name, payload) })
+	tr := to.Tracker
+	time.AfterFunc(wait, func() { tr.Heard(from.name, payload) })
 }
 
 // run starts a node's Run.
@@ -80,6 +81,8 @@ func (n *lanNode) run() {
 
 // fresh makes the node's Tracker, of a new run.
 func (n *lanNode) fresh() {
+	n.lan.mu.Lock()
+	defer n.lan.mu.Unlock()
 	n.ear = &ear{start: time.Now()}
 	n.Tracker = New(n.lan.beats, n.ear, Options{})
 	n.SetPeers(n, n.name)

@@ -15,6 +15,12 @@ type live struct {
 	watching []chat.UserID
 }
 
+// watcher is a session that watches someone, and whose it is.
+type watcher struct {
+	session chat.SessionID
+	viewer  *person
+}
+
 // person is a user with a live session or a listener here, in grace here, of
 // whom the other nodes are to be told, or with a last_active_at not yet saved.
 // Others of this node's users are not in memory.

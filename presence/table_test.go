@@ -74,7 +74,7 @@ func TestKinIsFriendship(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var k kin
 	people := map[chat.UserID]*person{}
-	for step := range 3000 {
+	for step := range 1000 {
 		u := chat.UserID(1 + rng.IntN(300))
 		p := people[u]
 		if p == nil {

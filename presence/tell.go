@@ -138,10 +138,10 @@ func (t *Tracker) tellOfLocked(r *telling, u chat.UserID, before was, now time.T
 			}
 		})
 	}
-	for _, session := range t.watchers[u] {
-		v := t.people[t.users[session]]
+	for _, w := range t.watchers[u] {
+		v, session := w.viewer, w.session
 		switch {
-		case v == nil || v.id == u || v.mayNotSee(u):
+		case v.id == u || v.mayNotSee(u):
 		case v.friendOf(u):
 			if friends != before.friends {
 				r.sessions[session] = appendPlace(r.sessions[session], toFriend())

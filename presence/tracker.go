@@ -55,16 +55,16 @@ type Tracker struct {
 	spread chan struct{} // capacity 1: there is something else to tell the nodes
 
 	mu        sync.Mutex
-	people    map[chat.UserID]*person          // who is here
-	users     map[chat.SessionID]chat.UserID   // whose a session is
-	watchers  map[chat.UserID][]chat.SessionID // sessions that watch the user
-	kin       kin                              // friends of those who are here
-	dirty     map[chat.UserID]was              // what is shown may differ from what was told
-	lingering map[chat.UserID]struct{}         // in grace here
-	unsaved   map[chat.UserID]struct{}         // to save at once, not at the next minute
-	lookups   map[chat.SessionID]struct{}      // watchers for whom last_active_at of some is to be read
-	found     []glimpse                        // what was read for them, to tell
-	dropped   uint64                           // last_active_at given up, see maxUnsaved
+	people    map[chat.UserID]*person        // who is here
+	users     map[chat.SessionID]chat.UserID // whose a session is
+	watchers  map[chat.UserID][]watcher      // sessions that watch the user
+	kin       kin                            // friends of those who are here
+	dirty     map[chat.UserID]was            // what is shown may differ from what was told
+	lingering map[chat.UserID]struct{}       // in grace here
+	unsaved   map[chat.UserID]struct{}       // to save at once, not at the next minute
+	lookups   map[chat.SessionID]struct{}    // watchers for whom last_active_at of some is to be read
+	found     []glimpse                      // what was read for them, to tell
+	dropped   uint64                         // last_active_at given up, see maxUnsaved
 
 	// the other nodes, guarded by mu
 	peers       Peers // nil: there are none
@@ -96,7 +96,7 @@ func New(beats Beats, teller Teller, opt Options) *Tracker {
 		spread:    make(chan struct{}, 1),
 		people:    map[chat.UserID]*person{},
 		users:     map[chat.SessionID]chat.UserID{},
-		watchers:  map[chat.UserID][]chat.SessionID{},
+		watchers:  map[chat.UserID][]watcher{},
 		dirty:     map[chat.UserID]was{},
 		lingering: map[chat.UserID]struct{}{},
 		unsaved:   map[chat.UserID]struct{}{},
@@ -206,7 +206,7 @@ func (t *Tracker) Watch(session chat.SessionID, users []chat.UserID) []chat.Pres
 	s.watching = slices.Clone(users[:min(len(users), MaxWatched)])
 	states := make([]chat.PresenceState, 0, len(users))
 	for _, u := range s.watching {
-		t.watchers[u] = append(t.watchers[u], session)
+		t.watchers[u] = append(t.watchers[u], watcher{session, p})
 		states = append(states, t.stateLocked(p, u, now))
 	}
 	if len(s.watching) > 0 && len(t.lookups) < maxLookups {
@@ -323,11 +323,19 @@ func (t *Tracker) forgetLocked(u chat.UserID, p *person) {
 
 func (t *Tracker) unwatchLocked(s *live) {
 	for _, u := range s.watching {
-		rest := slices.DeleteFunc(t.watchers[u], func(id chat.SessionID) bool { return id == s.id })
-		if len(rest) == 0 {
+		list := t.watchers[u]
+		for i := range list {
+			if list[i].session == s.id {
+				list[i] = list[len(list)-1]
+				list[len(list)-1] = watcher{}
+				list = list[:len(list)-1]
+				break
+			}
+		}
+		if len(list) == 0 {
 			delete(t.watchers, u)
 		} else {
-			t.watchers[u] = rest
+			t.watchers[u] = list
 		}
 	}
 	s.watching = nil
