@@ -19,9 +19,9 @@ export const tests = {
     const b = await world.person("Bora");
     try {
       const id = await a.direct(b);
-      for (let i = 1; i <= 30; i++) await b.post(id, { body: `line ${i} of thirty` });
+      for (let i = 1; i <= 14; i++) await b.post(id, { body: `line ${i} of many` });
       const page = a.page;
-      await page.waitForFunction(() => document.title.startsWith("(30)"));
+      await page.waitForFunction(() => document.title.startsWith("(14)"));
       assert.equal(await page.locator('link[rel="icon"]').getAttribute("href"), "/icon-unread.svg");
       assert.equal(await page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length), 0, "nothing is set up unasked");
 
@@ -45,7 +45,7 @@ export const tests = {
 
       await sw.touch(`c/${id}`);
       await page.waitForURL(`${world.url}/c/${id}`);
-      const target = page.locator("article.row.flash").filter({ hasText: "line 9 of thirty" });
+      const target = page.locator("article.row.flash").filter({ hasText: "line 9 of many" });
       await target.waitFor();
       assert.ok(await target.evaluate((el) => {
         const box = el.getBoundingClientRect();
@@ -53,20 +53,20 @@ export const tests = {
       }));
 
       // While the conversation is before one's eyes there is nothing to tell.
-      await sw.push(push(id, 31));
+      await sw.push(push(id, 15));
       await page.waitForTimeout(1_500);
       await page.goto(`${world.url}/c/${id}/m/3`);
-      await page.locator("article.row.flash").filter({ hasText: "line 3 of thirty" }).waitFor();
+      await page.locator("article.row.flash").filter({ hasText: "line 3 of many" }).waitFor();
       assert.deepEqual((await sw.notes()).filter(about), []);
 
       // What is read here needs no notification.
       await page.goto(`${world.url}/people`);
-      await b.post(id, { body: "line 31, at last" });
-      await sw.push(push(id, 32));
+      await b.post(id, { body: "line 15, at last" });
+      await sw.push(push(id, 16));
       await eventually(sw.notes, (list) => list.some(about));
-      await b.post(id, { body: "line 32, at last" });
+      await b.post(id, { body: "line 16, at last" });
       await a.open(id);
-      await a.sees("line 32, at last");
+      await a.sees("line 16, at last");
       await page.keyboard.press("End");
       await eventually(sw.notes, (list) => !list.some(about));
       await page.waitForFunction(() => !document.title.startsWith("("));
@@ -101,7 +101,7 @@ export const tests = {
       await page.goto(`${world.url}/settings/profile`);
       await page.getByRole("button", { name: "로그아웃" }).click();
       await page.getByRole("dialog").getByRole("button", { name: "로그아웃" }).click();
-      await page.locator("form input").first().waitFor();
+      await page.getByLabel("아이디").waitFor();
       assert.deepEqual(await page.evaluate(async () => [localStorage.getItem("e2e.push"), (await indexedDB.databases()).map((d) => d.name)]), [null, []]);
     } finally {
       await service.stop();
