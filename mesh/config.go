@@ -38,9 +38,8 @@ type Config struct {
 	// they are set. Secret, if set, separates systems that share the server.
 	URL string
 
-	Log  *slog.Logger     // slog.Default()
-	Now  func() time.Time // time.Now
-	Drop func() bool      // for tests: whether to lose the next message; nil: never
+	Log *slog.Logger     // slog.Default()
+	Now func() time.Time // time.Now
 }
 
 // MinSecret is the least length of a secret, in bytes.

@@ -228,10 +228,15 @@ func TestEveryLossIsTold(t *testing.T) {
 		var e ether
 		var mu sync.Mutex
 		random := rand.New(rand.NewPCG(7, 7))
-		lossy := func(c *Config) {
-			c.Drop = func() bool { mu.Lock(); defer mu.Unlock(); return random.IntN(10) < 3 }
+		lossy := func() bool { mu.Lock(); defer mu.Unlock(); return random.IntN(10) < 3 }
+		var nodes []running
+		for i, name := range []string{"a", "b", "c"} {
+			cfg := Config{Node: name, Secret: testSecret, Log: testLog(t)}
+			cfg.defaults()
+			m := newMesh(cfg, fmt.Sprint(i), e.connect())
+			m.Lose(lossy)
+			nodes = append(nodes, start(t, m, newEar()))
 		}
-		nodes := []running{e.node(t, "a", "1", lossy), e.node(t, "b", "2", lossy), e.node(t, "c", "3", lossy)}
 		settle(30 * time.Second)
 		for round := range 40 {
 			told := map[string]int{}

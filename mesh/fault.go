@@ -9,7 +9,7 @@ import (
 // faults loses messages on purpose, for tests and gori torture.
 type faults struct {
 	closed atomic.Bool
-	drop   func() bool // static; nil: never
+	drop   func() bool // static after Lose; nil: never
 
 	any atomic.Bool // there are cuts; spares the lock
 	mu  sync.Mutex
@@ -28,6 +28,10 @@ func (m *Mesh) Cut(node string, d time.Duration) {
 	f.cut[node] = m.now().Add(d)
 	f.any.Store(true)
 }
+
+// Lose has drop decide, for each message to be sent, whether it is lost. For
+// tests; call it before Run.
+func (m *Mesh) Lose(drop func() bool) { m.faults.drop = drop }
 
 // lose tells whether a message to the node is to be lost.
 func (f *faults) lose(node string, now time.Time) bool {

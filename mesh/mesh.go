@@ -95,7 +95,6 @@ func newMesh(cfg Config, run string, b bus) *Mesh {
 	m.prefix = "gori." + hex.EncodeToString(sum[:6])
 	m.self = chat.NodeState{Name: cfg.Node, Region: cfg.Region, Version: cfg.Version, Run: run, PID: pid(),
 		StartedAt: chat.MillisOf(now), Self: true}
-	m.faults.drop = cfg.Drop
 	return m
 }
 
