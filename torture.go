@@ -98,6 +98,7 @@ func (f *tortureFlags) torture(ctx context.Context, o torture.Options) (_ *tortu
 		return nil, err
 	}
 	defer func() {
+		o.Say("stopping the system")
 		stopErr := sys.stop()
 		if err == nil && ctx.Err() == nil {
 			err = stopErr

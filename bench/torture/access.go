@@ -214,7 +214,9 @@ func (p *person) revoke(ctx context.Context, after time.Duration) {
 		return
 	}
 	v.knock(ctx)
-	_ = pause(ctx, 4*time.Second) // what may still come would be seen
+	for end := time.Now().Add(4 * time.Second); time.Now().Before(end) && p.w.talking.Load(); { // what may still come would be seen
+		_ = pause(ctx, 100*time.Millisecond) // talking ends with it
+	}
 }
 
 func (v *revoked) frame([]byte) {

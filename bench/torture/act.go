@@ -44,10 +44,16 @@ func (p *person) rng(what uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(p.w.o.Seed, what<<32|uint64(p.i)))
 }
 
-// rest waits about d, and tells whether people still act.
+// rest waits about d, and tells whether people still act; their end ends it.
 func (w *world) rest(ctx context.Context, rng *rand.Rand, d time.Duration) bool {
-	wait := time.Duration(rng.ExpFloat64() * float64(d))
-	return pause(ctx, min(wait, 5*d)) == nil && w.talking.Load()
+	t := time.NewTimer(min(time.Duration(rng.ExpFloat64()*float64(d)), 5*d))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-w.silence:
+	case <-t.C:
+	}
+	return ctx.Err() == nil && w.talking.Load()
 }
 
 // talk sends messages at the person's share of the rate.

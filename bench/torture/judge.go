@@ -50,7 +50,9 @@ func (w *world) judge(ctx context.Context, r *Report, log []Fault) {
 		r.PresenceWrong++
 		w.problem("P8: somebody who was there was shown offline", fmt.Sprintf("%s to %s on node %s at %.3f s (resume: %t)", f.of, f.by, f.node, (f.at-w.began).Seconds(), f.resumed))
 	}
+	w.say("asking who is there")
 	r.PresenceWrong += w.finalPresence(ctx)
+	w.say("comparing what was acknowledged with history")
 	for _, d := range w.devices() {
 		st := d.total()
 		d.mu.Lock()
@@ -198,17 +200,7 @@ func (w *world) judgeAccess(r *Report) {
 // answers are right, or they have been wrong for too long.
 func (w *world) finalPresence(ctx context.Context) int64 {
 	const patience = 15 * time.Second
-	gone := map[client.UserID]bool{}
-	ids := make([]client.UserID, 0, len(w.people))
-	for _, p := range w.people {
-		ids = append(ids, p.id)
-		if p.i%4 == 2 {
-			gone[p.id] = true
-			for _, d := range p.devices {
-				d.leave(false)
-			}
-		}
-	}
+	gone, ids := w.sendHome(ctx)
 	var wrong []string
 	right := 0 // answers in a row: several nodes answer
 	for end := time.Now().Add(patience); time.Now().Before(end) && right < 6; {
@@ -233,4 +225,25 @@ func (w *world) finalPresence(ctx context.Context) int64 {
 		w.problem("P8: presence is wrong at the end", what)
 	}
 	return int64(len(wrong))
+}
+
+// sendHome lets every fourth person leave, one device after the other: a bye of
+// the last device means offline at once.
+func (w *world) sendHome(ctx context.Context) (gone map[client.UserID]bool, all []client.UserID) {
+	gone = map[client.UserID]bool{}
+	most := 0
+	for _, p := range w.people {
+		all = append(all, p.id)
+		gone[p.id] = p.i%4 == 2
+		most = max(most, len(p.devices))
+	}
+	for n := range most {
+		for _, p := range w.people {
+			if gone[p.id] && n < len(p.devices) {
+				p.devices[n].leave(false)
+			}
+		}
+		_ = pause(ctx, 500*time.Millisecond) // the caller looks at ctx
+	}
+	return gone, all
 }

@@ -20,7 +20,7 @@ func Run(ctx context.Context, sys System, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{o: o, sys: sys, http: client.NewHTTP(), start: time.Now()}
+	w := &world{o: o, sys: sys, http: client.NewHTTP(), start: time.Now(), silence: make(chan struct{})}
 	defer w.http.CloseIdleConnections()
 	r, err := w.run(ctx)
 	if ctx.Err() != nil {
@@ -123,7 +123,9 @@ func (w *world) suffer(ctx context.Context, plan []Fault) ([]Fault, error) {
 	}
 	_ = pause(ctx, w.began+w.o.For-w.now()) // ctx is looked at below
 	w.talking.Store(false)
+	close(w.silence)
 	err := g.Wait()
+	w.say("the last fault is over after %.1f s", (w.now() - w.began).Seconds())
 	wait()
 	if err == nil {
 		err = ctx.Err()
@@ -145,15 +147,14 @@ func (w *world) inject(ctx context.Context, f Fault) error {
 // heal brings all devices back and waits until everything is answered and all
 // agree, or patience ends.
 func (w *world) heal(ctx context.Context, r *Report) {
-	ctx, cancel := context.WithTimeout(ctx, w.o.Patience)
-	defer cancel()
 	for _, p := range w.people {
-		newest := newDevice(p, len(p.devices), true) // sees everything by history
-		newest.come(ctx)
+		newDevice(p, len(p.devices), true) // sees everything by history
 	}
 	for _, d := range w.devices() {
 		d.come(ctx)
 	}
+	ctx, cancel := context.WithTimeout(ctx, w.o.Patience)
+	defer cancel()
 	w.say("healed; waiting for what is under way")
 	w.until(ctx, func() bool { return w.open() == 0 })
 	w.settleMarks(ctx)

@@ -27,7 +27,8 @@ type world struct {
 	byID     map[client.ChannelID]*channel
 	byUser   map[client.UserID]*person
 
-	talking  atomic.Bool // whether people act
+	talking  atomic.Bool   // whether people act
+	silence  chan struct{} // closed when they end
 	sends    atomic.Int64
 	opErrors atomic.Int64 // HTTP calls given up
 
