@@ -9,6 +9,7 @@ type User struct {
 	AvatarVersion int64  `json:"avatar_version,omitempty"`
 	StatusLine    string `json:"status_line,omitempty"`
 	Disabled      bool   `json:"disabled,omitempty"`
+	Bot           bool   `json:"bot,omitempty"` // a program acts by it
 	LastActiveAt  Millis `json:"last_active_at,omitempty"`
 }
 
