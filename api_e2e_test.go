@@ -27,7 +27,7 @@ type edge struct {
 }
 
 // startEdge runs a node on two new shards; it ends with the test.
-func startEdge(t *testing.T) *edge {
+func startEdge(t *testing.T, edit ...func(*Config)) *edge {
 	t.Helper()
 	cfg, _, err := loadConfig("", nil)
 	if err != nil {
@@ -35,6 +35,9 @@ func startEdge(t *testing.T) *edge {
 	}
 	for i, dsn := range storetest.DSNs(t, 2) {
 		cfg.Shards = append(cfg.Shards, ShardConfig{ID: string(rune('a' + i)), DSN: dsn})
+	}
+	for _, e := range edit {
+		e(&cfg)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -16,7 +16,7 @@ const (
 // order, each at least once: the next one only when this one was taken.
 func (n *Notifier) serveBot(ctx context.Context, j Job, a *lane) {
 	st, ok, err := n.cfg.Desk.State(ctx, j)
-	if err == nil && !ok {
+	if err == nil && (!ok || !st.Member) {
 		n.end(ctx, j, Result{Kind: ResultEnded})
 		return
 	}

@@ -25,7 +25,7 @@ type draft struct {
 // that the user may not read at this moment. ok is false when there is nothing
 // to say.
 func (n *Notifier) compose(ctx context.Context, j Job, st State) (d draft, ok bool, err error) {
-	if st.Member && st.Seq > st.SentSeq && n.wanted(j, st) {
+	if st.Seq > st.SentSeq && n.wanted(j, st) {
 		m, found, err := n.newest(ctx, j, st)
 		if err != nil {
 			return draft{}, false, err

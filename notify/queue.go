@@ -110,7 +110,7 @@ const (
 	ResultRetry                   // surely not delivered: the attempt is taken back and made again
 	ResultDrop                    // given up: nothing was told
 	ResultSkip                    // there is nothing to tell up to At.Seq
-	ResultEnded                   // device, login or account have ended: the job goes
+	ResultEnded                   // device, login, account or membership have ended: the job goes
 	ResultTold                    // of a bot: told of At.Seq, more may follow
 	ResultAgain                   // of a bot: not told, to be tried again
 )

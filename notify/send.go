@@ -63,7 +63,7 @@ func (n *Notifier) serve(ctx context.Context, j Job, a *lane) {
 // push does one job of a person: at most once.
 func (n *Notifier) push(ctx context.Context, j Job, a *lane) {
 	st, ok, err := n.cfg.Desk.State(ctx, j)
-	if err == nil && !ok {
+	if err == nil && (!ok || !st.Member) {
 		n.end(ctx, j, Result{Kind: ResultEnded})
 		return
 	}
