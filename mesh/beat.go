@@ -44,7 +44,7 @@ func (m *Mesh) beat() {
 		p.beatDue = true
 	}
 	m.mu.Unlock()
-	m.toAllSubject(kindAnnounce)
+	m.announce()
 	m.send()
 }
 
@@ -72,6 +72,7 @@ func (m *Mesh) bury(now time.Time) {
 	for _, p := range dead {
 		m.log.Warn("a node is silent", slog.String("node", p.name), slog.String("run", p.run), slog.Duration("for", now.Sub(p.heard)))
 		m.leaves(p)
+		m.listenerMissed() // what it said last may not have come
 	}
 }
 

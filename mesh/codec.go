@@ -13,7 +13,7 @@ import (
 //	version, kind, flags      one byte each
 //	name, run of the sender   uvarint length and bytes, each
 //	link                      uvarint: which acquaintance the number belongs to
-//	number                    uvarint: of this message, or the last one's in a beat
+//	number                    uvarint: of a batch; else that of the last one
 //	rest                      a batch's items; a beat's chat.NodeState as JSON
 //
 // An item of a batch: its kind, for a tiding the kind of tiding and the users

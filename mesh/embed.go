@@ -125,11 +125,19 @@ type natsLog struct{ log *slog.Logger }
 
 func (l natsLog) Noticef(format string, v ...any) { l.log.Debug(natsText(format, v)) }
 func (l natsLog) Warnf(format string, v ...any)   { l.log.Debug(natsText(format, v)) }
-func (l natsLog) Errorf(format string, v ...any)  { l.log.Warn(natsText(format, v)) }
 func (l natsLog) Fatalf(format string, v ...any)  { l.log.Error(natsText(format, v)) }
 func (l natsLog) Debugf(string, ...any)           {}
 func (l natsLog) Tracef(string, ...any)           {}
 
+// Errorf warns. The first failed try of a route is no news: nodes that start
+// together are not all there at once.
+func (l natsLog) Errorf(format string, v ...any) {
+	if first := len(v) > 0 && v[0] == 1; first && strings.Contains(format, "trying to connect to route") {
+		l.log.Debug(natsText(format, v))
+		return
+	}
+	l.log.Warn(natsText(format, v))
+}
 func natsText(format string, v []any) string {
 	return "mesh: " + strings.TrimSpace(fmt.Sprintf(format, v...))
 }

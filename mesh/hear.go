@@ -31,6 +31,9 @@ func (m *Mesh) heard(data []byte) {
 		m.heardBatch(h, rest)
 	case kindGoodbye:
 		if p := m.peerOf(h.run); p != nil {
+			if missed, _ := p.number(h); missed {
+				m.missed(p)
+			}
 			m.leaves(p)
 		}
 	default:

@@ -83,7 +83,7 @@ func (p *peer) number(h header) (missed, fresh bool) {
 		p.theirLink, p.got, p.partial = h.link, 0, nil
 	}
 	next := p.got + 1
-	if h.kind == kindBeat {
+	if h.kind != kindBatch {
 		next = p.got // it has no number of its own
 	}
 	if h.number < next {

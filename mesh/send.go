@@ -3,6 +3,8 @@ package mesh
 import (
 	"encoding/json"
 	"log/slog"
+	"maps"
+	"slices"
 )
 
 // maxSpare is how much memory of a queue is kept for the next.
@@ -86,8 +88,8 @@ func (m *Mesh) greet() {
 	}
 }
 
-// toAllSubject sends to all nodes, known or not.
-func (m *Mesh) toAllSubject(kind msgKind) { m.publish("", m.prefix+".all", header{kind: kind}, nil) }
+// announce calls all nodes, known or not.
+func (m *Mesh) announce() { m.publish("", m.prefix+".all", header{kind: kindAnnounce}, nil) }
 
 // publish sends one message; name is whose it is, "" for all. What cannot be
 // sent now is lost, which its number tells.
@@ -109,11 +111,19 @@ func (m *Mesh) publish(name, subject string, h header, body []byte) {
 	}
 }
 
-// goodbye tells all that this node is going, so that nobody waits for its
-// silence.
+// goodbye tells all peers that this node is going, so that nobody waits for
+// its silence, and which was its last message.
 func (m *Mesh) goodbye() {
 	m.send()
-	m.toAllSubject(kindGoodbye)
+	m.mu.Lock()
+	list := slices.Collect(maps.Values(m.peers))
+	m.mu.Unlock()
+	for _, p := range list {
+		m.mu.Lock()
+		sent := p.sent
+		m.mu.Unlock()
+		m.publish(p.name, m.subject(p.run), header{kind: kindGoodbye, link: p.link, number: sent}, nil)
+	}
 }
 
 // hurried takes the wish to beat at once.
