@@ -16,6 +16,8 @@ export interface ToldMeta {
   endpoint: string;
   /** What it is called there. */
   name: string;
+  /** PushSettings as JSON. */
+  settings: string;
 }
 
 interface ChannelRow {

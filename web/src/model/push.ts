@@ -1,6 +1,6 @@
 // What a push says once the browser has decrypted it, and where it leads.
 import { idText, number, object, opt, text, type Check } from "./check";
-import type { ChannelID, Millis, Seq } from "./types";
+import type { ChannelID, Millis, PushSettings, Seq } from "./types";
 
 export interface MessagePush {
   readonly kind: "message";
@@ -72,6 +72,20 @@ export type FromWorker =
   /** Whether the page has the message's conversation before somebody's eyes; it answers. */
   | ({ readonly t: "shows" } & Place)
   | { readonly t: "tested" };
+
+/** What a page tells the worker: a message has come to the open app. It is shown as a push would be, unless a page is
+ *  before somebody's eyes. */
+export interface FromPage {
+  readonly t: "tell";
+  readonly push: MessagePush & { readonly v: 1 };
+}
+
+/** Whether the user wants no notifications at this time; the wall clock of the zone decides, as on the server. */
+export function quietAt(s: PushSettings, at: Millis): boolean {
+  if (s.quiet_from < 0 || s.quiet_to < 0) return false;
+  const now = minutesOf(new Intl.DateTimeFormat("en-GB", { timeZone: s.zone || "UTC", hour: "2-digit", minute: "2-digit" }).format(at));
+  return s.quiet_from < s.quiet_to ? now >= s.quiet_from && now < s.quiet_to : now >= s.quiet_from || now < s.quiet_to;
+}
 
 /** Minutes of the day as the clock field of a form writes them, and back; -1 for anything else. */
 export const clockOf = (minutes: number): string =>

@@ -1,5 +1,5 @@
 // The browser's side of push notifications: the worker, the permission, the subscription.
-import type { FromWorker } from "../model/push";
+import type { FromPage, FromWorker, MessagePush } from "../model/push";
 
 /** ok: pushes can come here; insecure: the page is not served over https; install: only once the app is on the home
  *  screen (iPhone, iPad); none: this browser has no pushes. */
@@ -22,6 +22,8 @@ export interface PushDoor {
   /** A new address if there is none, or it was made for another server key. */
   subscribe(serverKey: string): Promise<PushKeys>;
   unsubscribe(): Promise<void>;
+  /** Has the worker show a message that came to the open app. */
+  tell(push: MessagePush): Promise<void>;
   /** Closes the notifications that `which` picks by their data. */
   close(which: (data: unknown) => boolean): Promise<void>;
   /** What the worker says; `answer` goes back to it. */
@@ -80,6 +82,7 @@ export const browserPush: PushDoor = {
   unsubscribe: async () => {
     await (await (await registered())?.pushManager.getSubscription())?.unsubscribe();
   },
+  tell: async (push) => (await registered())?.active?.postMessage({ t: "tell", push: { v: 1, ...push } } satisfies FromPage),
   close: async (which) => {
     for (const n of (await (await registered())?.getNotifications()) ?? []) if (which(n.data)) n.close();
   },

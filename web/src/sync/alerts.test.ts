@@ -1,12 +1,14 @@
 import "fake-indexeddb/auto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { claim, forgetTold } from "../db/told";
+import { claim, forgetTold, setToldMeta } from "../db/told";
 import { openMemory } from "../db/memory";
 import { LEVEL_ALL, LEVEL_MENTIONS, LEVEL_NONE, type Level, type Message } from "../model/types";
+import { quietAt } from "../model/push";
 import type { PushDoor } from "../net/push";
 import { badge, ring, writeAlerts } from "../state/alerts";
 import { writeChannels } from "../state/channels";
-import { CH, entryOf, FakeClock, fakePage, ME, msg } from "../test/fakes";
+import { writePeople } from "../state/people";
+import { CH, entryOf, FakeClock, fakePage, ME, msg, YOU } from "../test/fakes";
 import { Alerts } from "./alerts";
 import { Core } from "./core";
 import { Presence } from "./presence";
@@ -14,15 +16,18 @@ import { showNobody } from "./show";
 
 function setUp() {
   const clock = new FakeClock();
+  const told: object[] = [];
+  let visible = true;
   const notes: { data: unknown; open: boolean }[] = [];
   const door = {
     permission: () => "granted",
+    tell: async (push: object) => void told.push(push),
     close: async (which: (data: unknown) => boolean) => {
       for (const n of notes) if (which(n.data)) n.open = false;
     },
   } as unknown as PushDoor;
   const bus = { send: () => {}, listen: () => {}, close: () => {} };
-  const core = new Core({ self: ME, keeper: openMemory(), api: {} as never, clock, page: fakePage(clock), bus });
+  const core = new Core({ self: ME, keeper: openMemory(), api: {} as never, clock, page: { ...fakePage(clock), visible: () => visible }, bus });
   const presence = new Presence(core, "tab");
   const alerts = new Alerts(core, presence, door);
   core.onEffect((e) => alerts.noticed(e));
@@ -31,9 +36,10 @@ function setUp() {
     await clock.pass(5_000);
     const before = ring.value;
     alerts.heard([{ op: "msg", message: msg(10, more) }]);
+    await alerts.idle();
     return ring.value !== before;
   };
-  return { clock, core, presence, alerts, notes, level, hear };
+  return { clock, core, presence, alerts, notes, level, hear, told, hide: () => (visible = false) };
 }
 
 beforeEach(() => forgetTold());
@@ -79,6 +85,31 @@ describe("a sound", () => {
     t.alerts.heard([{ op: "msg", message: msg(11) }, { op: "msg", message: msg(12) }]);
     expect(ring.value).toBe(first);
   });
+});
+
+it("a message to an app out of sight is shown by this browser, if it is a device, as the user wants it", async () => {
+  const t = setUp();
+  const people = new Map([[YOU, { id: YOU, login_name: "bora", display_name: "Bora", avatar_color: 0 }]]);
+  t.level(LEVEL_ALL);
+  writePeople.userMap.value = people;
+  t.hide();
+  await t.hear();
+  await setToldMeta({ device: "1" });
+  await t.hear();
+  await setToldMeta({ settings: JSON.stringify({ hide_body: true, quiet_from: -1, quiet_to: -1, zone: "" }) });
+  await t.hear();
+  await setToldMeta({ settings: JSON.stringify({ hide_body: true, quiet_from: 0, quiet_to: 0, zone: "Asia/Seoul" }) });
+  await t.hear();
+  expect(t.told).toEqual([
+    { kind: "message", channel: CH, seq: 10, title: "Bora", sender: "Bora", body: "m10", count: 9, badge: 1, at: 10_000 },
+    { kind: "message", channel: CH, seq: 10, title: "Bora", sender: "Bora", count: 9, badge: 1, at: 10_000 },
+  ]);
+});
+
+it.each([
+  [-1, -1, "03:00", false], [60, 120, "01:00", true], [60, 120, "02:00", false], [1320, 420, "23:59", true], [1320, 420, "06:59", true], [1320, 420, "07:00", false],
+])("quiet from %i to %i at %s: %s", (quiet_from, quiet_to, clock, want) => {
+  expect(quietAt({ hide_body: false, quiet_from, quiet_to, zone: "Asia/Seoul" }, Date.parse(`2026-11-22T${clock}:00+09:00`))).toBe(want);
 });
 
 it("what is read loses its notification, and a push of it that is still on its way is not shown", async () => {

@@ -1,16 +1,21 @@
 // What calls for attention while the app is open: which message may sound, and which notifications are to go.
 import type { ServerFrame } from "../model/frame";
 import type { Effect } from "../model/patch";
-import type { Place } from "../model/push";
-import { LEVEL_ALL, LEVEL_NONE, SYSTEM, type ChannelID, type Message, type Seq } from "../model/types";
-import { noteRead } from "../db/told";
+import { quietAt, type Place } from "../model/push";
+import {
+  KIND_DIRECT, LEVEL_ALL, LEVEL_NONE, SYSTEM, type ChannelID, type InboxEntry, type Message, type PushSettings, type Seq,
+} from "../model/types";
+import { unreadOf } from "../model/unread";
+import { noteRead, toldMeta } from "../db/told";
 import type { PushDoor } from "../net/push";
-import { writeAlerts } from "../state/alerts";
+import { badge, writeAlerts } from "../state/alerts";
 import { entries, writeChannels } from "../state/channels";
+import { writePeople } from "../state/people";
 import type { Core } from "./core";
 import type { Presence } from "./presence";
 
 const GATHER_MS = 250;
+const BODY_CHARS = 500;
 /** So that a burst is one sound. */
 const RING_MS = 1_500;
 
@@ -20,6 +25,7 @@ export class Alerts {
   private readonly door: PushDoor | null;
   private readonly read = new Map<ChannelID, Seq>();
   private timer: (() => void) | null = null;
+  private telling: Promise<void> = Promise.resolve();
 
   /** `door`: null where there are no notifications. */
   constructor(core: Core, presence: Presence, door: PushDoor | null) {
@@ -30,7 +36,17 @@ export class Alerts {
 
   /** Live frames, committed by the tab that leads. */
   heard(frames: readonly ServerFrame[]): void {
-    for (const f of frames) if (f.op === "msg" && this.rings(f.message)) this.ring(f.message.channel);
+    for (const f of frames) {
+      if (f.op !== "msg" || !this.rings(f.message)) continue;
+      this.ring(f.message.channel);
+      const { message } = f;
+      this.telling = this.telling.then(() => this.tell(message)).catch(() => {}); // the badges say it too
+    }
+  }
+
+  /** Resolves when everything heard so far has been told. */
+  async idle(): Promise<void> {
+    await this.telling;
   }
 
   /** What has been read, here or elsewhere, needs no notification any more. */
@@ -73,10 +89,29 @@ export class Alerts {
     return (mentioned || wanted) && !this.presence.seen(m.channel);
   }
 
+  /** The server pushes nothing to who is connected. If the app is open but out of sight, the worker shows the message. */
+  private async tell(m: Message): Promise<void> {
+    if (!this.door || this.door.permission() !== "granted" || this.core.page.visible() || (await toldMeta("device")) === "") return;
+    const settings = JSON.parse((await toldMeta("settings")) || "null") as PushSettings | null;
+    if (settings && quietAt(settings, this.core.clock.now())) return;
+    const entry = entries.value.get(m.channel);
+    const sender = writePeople.userMap.value.get(m.sender)?.display_name ?? "";
+    await this.door.tell({
+      kind: "message", channel: m.channel, seq: m.seq, ...(m.thread ? { thread: m.thread } : {}), title: titleOf(entry, sender), sender,
+      ...(settings?.hide_body ? {} : { body: m.body.slice(0, BODY_CHARS) }), count: Math.max(1, entry ? unreadOf(entry) : 1),
+      badge: badge.value.channels, at: m.at,
+    });
+  }
+
   private ring(channel: ChannelID): void {
     const at = this.core.clock.now();
     if (at - (writeAlerts.lastRing.value?.at ?? 0) >= RING_MS) writeAlerts.lastRing.value = { channel, at };
   }
+}
+
+/** A direct talk is named by who it is with. */
+function titleOf(e: InboxEntry | undefined, sender: string): string {
+  return e?.kind === KIND_DIRECT ? sender : (e?.name ?? "");
 }
 
 function unreadThread(channel: ChannelID, root: Seq): boolean {

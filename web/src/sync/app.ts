@@ -177,7 +177,7 @@ export class App {
       pushView: () => this.push.view(),
       enablePush: () => this.push.enable(),
       disablePush: () => this.push.disable(),
-      savePush: (settings) => this.api.setPush(settings),
+      savePush: (settings) => this.push.save(settings),
       removePushDevice: (id) => this.push.remove(id),
       testPushDevice: (id) => this.api.testPushDevice(id),
       speakPush: (lang) => this.push.speak(lang),

@@ -25,6 +25,7 @@ function setUp() {
     unsubscribe: async () => void (w.keys = null),
     close: async () => void w.closed++,
     heard: () => {},
+    tell: async () => {},
   };
   const api = {
     push: async () => ({ vapid_key: "K", settings, devices: w.devices }),
@@ -34,6 +35,7 @@ function setUp() {
       w.devices = [...w.devices, line];
       return line;
     },
+    setPush: async (to: typeof settings) => to,
     dropPushDevice: async (id: string) => {
       if (!w.devices.some((d) => d.id === id)) throw new Refused({ code: "not_found", message: "", retry: false });
       w.devices = w.devices.filter((d) => d.id !== id);
@@ -55,6 +57,16 @@ describe("this browser as a push device", () => {
     expect(w.posted).toEqual([{ kind: "webpush", endpoint: "https://push.example/K", p256dh: "p", auth: "a", name: "Chrome · Linux" }]);
     expect((await push.view()).here.device).toBe("11");
     expect(await toldMeta("lang")).toBe("ko");
+  });
+
+  it("remembers how the user wants to be told, for messages that come while the app is open but hidden", async () => {
+    const { push } = setUp();
+    await push.save({ ...settings, hide_body: true });
+    expect(await toldMeta("settings")).toBe("");
+    await push.enable();
+    expect(JSON.parse(await toldMeta("settings"))).toEqual(settings);
+    await push.save({ ...settings, hide_body: true });
+    expect(JSON.parse(await toldMeta("settings"))).toMatchObject({ hide_body: true });
   });
 
   it("that may not show notifications is told so, and nothing is registered", async () => {

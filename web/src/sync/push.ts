@@ -1,7 +1,7 @@
 // This browser as a push device of the account. The permission is asked only by `enable`, which a person's click calls.
 import { forgetTold, setToldMeta, toldMeta } from "../db/told";
 import { Refused } from "../model/problem";
-import { asPushDeviceID, type PushDeviceID, type PushInfo } from "../model/types";
+import { asPushDeviceID, type PushDeviceID, type PushInfo, type PushSettings } from "../model/types";
 import type { Api } from "../net/api";
 import type { PushDoor, PushSupport } from "../net/push";
 
@@ -34,6 +34,7 @@ export class PushDevice {
     const known = await this.known();
     const own = info.devices.find((d) => d.id === known) ?? info.devices.find((d) => d.current === true);
     const here = own !== undefined && (await this.door.current().catch(() => null)) !== null;
+    if (here) await this.remember(info.settings);
     return { ...info, here: { ...this.ground(), device: here ? own.id : null } };
   }
 
@@ -42,13 +43,20 @@ export class PushDevice {
     if (this.door.support() !== "ok") return { ...this.ground(), device: null };
     const permission = await this.door.ask();
     if (permission !== "granted") return { support: "ok", permission, device: null };
-    const { vapid_key } = await this.api.push();
+    const { vapid_key, settings } = await this.api.push();
     const keys = await this.door.subscribe(vapid_key).catch((err: unknown) => {
       throw new Refused({ code: "push_failed", message: err instanceof Error ? err.message : "", retry: true });
     });
     const device = await this.api.addPushDevice({ kind: "webpush", ...keys, name: this.name });
     await setToldMeta({ device: device.id, endpoint: keys.endpoint, name: this.name, lang: this.lang });
+    await this.remember(settings);
     return { support: "ok", permission, device: device.id };
+  }
+
+  async save(to: PushSettings): Promise<PushSettings> {
+    const settings = await this.api.setPush(to);
+    if ((await this.known()) !== null) await this.remember(settings);
+    return settings;
   }
 
   async disable(): Promise<void> {
@@ -75,7 +83,9 @@ export class PushDevice {
   async refresh(): Promise<void> {
     if (this.door.support() !== "ok" || this.door.permission() !== "granted") return;
     const [known, endpoint, keys] = [await this.known(), await toldMeta("endpoint"), await this.door.current()];
-    if (!known || !keys || keys.endpoint === endpoint) return;
+    if (!known || !keys) return;
+    await this.remember((await this.api.push()).settings);
+    if (keys.endpoint === endpoint) return;
     const device = await this.api.addPushDevice({ kind: "webpush", ...keys, name: this.name });
     await setToldMeta({ device: device.id, endpoint: keys.endpoint });
   }
@@ -85,6 +95,11 @@ export class PushDevice {
     await this.door.unsubscribe().catch(() => {});
     await this.door.close(() => true).catch(() => {});
     await forgetTold().catch(() => {});
+  }
+
+  /** For what is shown while the app is open but hidden: the server is not asked then. */
+  private remember(settings: PushSettings): Promise<void> {
+    return setToldMeta({ settings: JSON.stringify(settings) }).catch(() => {});
   }
 
   private ground(): { support: PushSupport; permission: NotificationPermission } {

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { forgetTold, noteRead, setToldMeta, toldMeta } from "../db/told";
 import { told } from "../i18n/told";
 import type { FromWorker, Place } from "../model/push";
-import { pushed, renewed, touched, wordsOf, type Note, type NoteOptions, type PageClient, type Scope } from "./pushed";
+import { heard, pushed, renewed, touched, wordsOf, type Note, type NoteOptions, type PageClient, type Scope } from "./pushed";
 
 const message = (seq: number, more: object = {}) =>
   JSON.stringify({ v: 1, kind: "message", channel: "100", seq, title: "Bora", sender: "Bora", body: `m${seq}`, count: 1, badge: 2, at: 1000, ...more });
@@ -117,6 +117,17 @@ describe("a push", () => {
       expect(w.shown).toMatchObject([{ title: told.en.app, options: { body: told.en.something } }]);
     },
   );
+
+  it("that a page heard of is shown only while no page is before somebody's eyes", async () => {
+    const w = world();
+    const p = w.page();
+    await heard(w.scope, message(5));
+    expect(w.shown).toEqual([]);
+    w.pages.splice(0, 1, { ...p, visible: false });
+    await heard(w.scope, message(6));
+    await pushed(w.scope, message(6)); // the server's own, should it come
+    expect(w.titles).toEqual(["m6"]);
+  });
 
   it("speaks the language of the screen, else the browser's", async () => {
     const w = world();

@@ -58,6 +58,12 @@ export function pushed(scope: Scope, data: string): Promise<void> {
   return turn;
 }
 
+/** A message came to a page of the app: it is shown if none of them is before somebody's eyes. */
+export async function heard(scope: Scope, data: string): Promise<void> {
+  if ((await scope.pages()).some((page) => page.visible)) return;
+  await pushed(scope, data);
+}
+
 async function take(scope: Scope, data: string): Promise<void> {
   const push = parsePush(data);
   const lang = await toldMeta("lang").catch(() => "");

@@ -1,12 +1,12 @@
 // The service worker: it shows what comes while no page is open. It keeps no pages and answers no requests, so it can
 // neither serve an old version of the app nor stand in the way of a reload; a new version of it takes over at once.
-import type { FromWorker } from "../model/push";
-import { pushed, renewed, touched, type Note, type NoteOptions, type PageClient, type Scope } from "./pushed";
+import type { FromPage, FromWorker } from "../model/push";
+import { heard, pushed, renewed, touched, type Note, type NoteOptions, type PageClient, type Scope } from "./pushed";
 
 /** What TypeScript's library for pages does not know of a worker's scope. */
 interface WorkerEvent extends Event {
   waitUntil(work: Promise<unknown>): void;
-  readonly data?: { text(): string } | null;
+  readonly data?: unknown;
   readonly notification?: Note;
   readonly oldSubscription?: PushSubscription | null;
   readonly newSubscription?: PushSubscription | null;
@@ -77,7 +77,11 @@ async function subscribeAgain(old: PushSubscription | null | undefined): Promise
 
 self.addEventListener("install", (e) => e.waitUntil(self.skipWaiting()));
 self.addEventListener("activate", (e) => e.waitUntil(self.clients.claim()));
-self.addEventListener("push", (e) => e.waitUntil(pushed(scope, e.data?.text() ?? "")));
+self.addEventListener("push", (e) => e.waitUntil(pushed(scope, (e.data as { text(): string } | null)?.text() ?? "")));
+self.addEventListener("message", (e) => {
+  const m = e.data as Partial<FromPage> | null;
+  if (m?.t === "tell" && m.push) e.waitUntil(heard(scope, JSON.stringify(m.push)));
+});
 self.addEventListener("notificationclick", (e) => {
   if (e.notification) e.waitUntil(touched(scope, e.notification));
 });
