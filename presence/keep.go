@@ -153,7 +153,8 @@ func (t *Tracker) rereadSeen(ctx context.Context) {
 	}
 }
 
-// glimpse is when a user who is not here was last active, for one session.
+// glimpse is what one session is to be told of a user it watches: when the user,
+// who is not here, was last active, or with zero how the user is seen now.
 type glimpse struct {
 	session chat.SessionID
 	user    chat.UserID

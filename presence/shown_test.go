@@ -92,6 +92,31 @@ func TestBlockedSeeNothing(t *testing.T) {
 	})
 }
 
+// TestBlockWhileWatching: who is shut out, or is no friend any more, sees it at
+// once in the channel that is open.
+func TestBlockWhileWatching(t *testing.T) {
+	onLAN(t, 2, func(l *lan) {
+		a, b := l.nodes[0], l.nodes[1]
+		come(a.Tracker, 1, 10)
+		a.Arrived(3, 30)
+		a.SeenBy(3, chat.PresenceToFriends)
+		come(b.Tracker, 2, 20)
+		b.Befriended(2, []chat.UserID{3}, nil)
+		after(time.Second)
+		b.Watch(20, []chat.UserID{1, 3})
+		b.Befriended(2, []chat.UserID{3}, []chat.UserID{1})
+		after(time.Second)
+		b.Befriended(2, nil, nil)
+		after(time.Second)
+		if w := sessionSays(b.ear, 20, 1); !slices.Equal(w, []string{"offline", "online"}) {
+			t.Fatalf("of the one who blocked and unblocked, told %v", w)
+		}
+		if w := sessionSays(b.ear, 20, 3); !slices.Equal(w, []string{"offline"}) {
+			t.Fatalf("of the one who is no friend any more, told %v", w)
+		}
+	})
+}
+
 // TestAskingFromAnywhere: States for a viewer with no session on the node goes by
 // what the shards say of who may see whom.
 func TestAskingFromAnywhere(t *testing.T) {

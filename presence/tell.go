@@ -96,10 +96,14 @@ func (t *Tracker) batchesLocked(now time.Time) []batch {
 		t.tellOfLocked(&r, u, before, now)
 	}
 	for _, g := range t.found {
-		if p := t.people[t.users[g.session]]; p != nil && t.sumLocked(g.user, now).say == sayNothing {
-			r.sessions[g.session] = appendPlace(r.sessions[g.session], len(r.states))
-			r.states = append(r.states, chat.PresenceState{User: g.user, State: offline.String(), LastActiveAt: g.at})
+		p := t.people[t.users[g.session]]
+		if p == nil || g.at > 0 && t.sumLocked(g.user, now).say != sayNothing {
+			continue // the user has come meanwhile, and is told of
 		}
+		state := t.stateLocked(p, g.user, now)
+		state.LastActiveAt = max(state.LastActiveAt, g.at)
+		r.sessions[g.session] = appendPlace(r.sessions[g.session], len(r.states))
+		r.states = append(r.states, state)
 	}
 	t.found = nil
 	return group(r.states, r.users, r.sessions)

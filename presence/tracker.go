@@ -227,15 +227,31 @@ func (t *Tracker) Befriended(user chat.UserID, friends, hiding []chat.UserID) []
 	p := t.people[user]
 	if p == nil || len(p.sessions) == 0 {
 		p = &person{id: user, friends: slices.Sorted(slices.Values(friends))}
+		p.hiding = slices.Sorted(slices.Values(hiding))
 	} else {
+		before := person{friends: p.friends, hiding: p.hiding}
 		t.kin.set(p, slices.Clone(friends))
+		p.hiding = slices.Sorted(slices.Values(hiding))
+		t.lookAnewLocked(p, &before)
 	}
-	p.hiding = slices.Sorted(slices.Values(hiding))
 	states := make([]chat.PresenceState, 0, len(friends))
 	for _, u := range friends {
 		states = append(states, t.stateLocked(p, u, now))
 	}
 	return states
+}
+
+// lookAnewLocked has a person's sessions told of those they watch and now see
+// differently, as a friend or as one who is shut out.
+func (t *Tracker) lookAnewLocked(p, before *person) {
+	for _, s := range p.sessions {
+		for _, u := range s.watching {
+			if p.friendOf(u) != before.friendOf(u) || p.mayNotSee(u) != before.mayNotSee(u) {
+				t.found = append(t.found, glimpse{session: s.id, user: u})
+				signal(t.wake)
+			}
+		}
+	}
 }
 
 // Here counts users with a live session or in grace on this node, and its live
