@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -93,14 +94,16 @@ type node struct {
 	notify   *notify.Notifier
 	bell     doorbell // from the store to notify
 	api      *api.Server
-	capacity int // sessions
+	capacity int         // sessions
+	others   int         // nodes it is told to find
+	knows    atomic.Bool // who is on the other nodes
 }
 
 // newNode makes the parts and connects them. The store's news of inboxes go to
 // the hub, which is there first; presence needs the hub and the service
 // presence, so that one is connected last.
 func newNode(ctx context.Context, cfg Config, l net.Listener, logger *slog.Logger) (*node, error) {
-	n := &node{capacity: cfg.capacity(), hub: chat.NewHub(chat.HubConfig{Log: logger})}
+	n := &node{capacity: cfg.capacity(), others: cfg.Mesh.others(), hub: chat.NewHub(chat.HubConfig{Log: logger})}
 	metrics := api.NewMetrics()
 	var err error
 	sc := storeConfig(cfg, n.hub, logger)
@@ -206,6 +209,7 @@ func (n *node) run(ctx context.Context, listeners api.Listeners) error {
 			}
 		})
 	}
+	n.getToKnow(serving)
 	err := n.api.Serve(serving, listeners, drainBound)
 	if ctx.Err() == nil {
 		err = errors.Join(err, context.Cause(serving))
@@ -233,6 +237,9 @@ func (n *node) shardUp(id shard.ID) func() float64 {
 // ready tells why this node should get no traffic: with no shard at all it can
 // do nothing. With some of them it serves what they keep.
 func (n *node) ready() error {
+	if !n.knows.Load() {
+		return errors.New("it does not know yet who is on the other nodes")
+	}
 	if n.mesh != nil && n.mesh.Displaced() {
 		return errors.New("another node has this one's name")
 	}

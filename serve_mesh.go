@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -112,6 +113,38 @@ func (n *node) runMesh(ctx, serving context.Context) error {
 			Ready: !draining && n.ready() == nil, Draining: draining}
 	}}
 	return n.mesh.Run(ctx, deps)
+}
+
+// others counts the nodes the configuration names besides this one.
+func (m MeshConfig) others() int {
+	return len(slices.DeleteFunc(slices.Clone(m.Routes), func(r string) bool { return r == m.Listen }))
+}
+
+// acquaintance is how long a node that starts waits at most for the others to
+// tell who is with them. One of them may be dead.
+const acquaintance = 2 * time.Second
+
+// getToKnow waits until the node knows who is on the other nodes, so that the
+// first devices it lets in are not told that friends elsewhere are offline.
+func (n *node) getToKnow(ctx context.Context) {
+	defer n.knows.Store(true)
+	if n.mesh == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, acquaintance)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if s := n.presence.Stats(); len(s.Nodes) >= max(1, n.others) && s.Behind == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // faultRoutes let gori torture break the mesh; nil unless GORI_FAULTS is 1.
