@@ -94,8 +94,8 @@ func (h *home) transact(ctx context.Context, batch []*homeNews) (map[*homeNews]h
 	rows := inboxRows(batch)
 	b := &pgx.Batch{}
 	queueRows(b, h.s.gateSQL, rows)
-	extras := queueMarks(b, batch) + queueSeen(b, rows)
-	wakes := h.s.queueWakes(b, rows)
+	extras := queueMarks(b, batch)
+	pushes := h.s.queuePushes(b, rows)
 	queueEntries(b, rows)
 
 	br := conn.SendBatch(ctx, b)
@@ -105,13 +105,9 @@ func (h *home) transact(ctx context.Context, batch []*homeNews) (map[*homeNews]h
 			return nil, err
 		}
 	}
-	urgent := false
-	for range wakes {
-		tag, err := br.Exec()
-		if err != nil {
-			return nil, err
-		}
-		urgent = tag.RowsAffected() > 0
+	urgent, err := pushes.scan(br)
+	if err != nil {
+		return nil, err
 	}
 	res, err := br.Query()
 	if err != nil {

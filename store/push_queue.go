@@ -120,6 +120,7 @@ const sqlSettle = `WITH k AS (
 		CASE d.kind WHEN 3 THEN coalesce((SELECT i.joined_seq FROM data.inbox i WHERE i.partition = l.partition AND i.user_id = l.user_id
 			AND i.channel_id = l.channel_id), 0) ELSE 0 END, now()
 	FROM l JOIN data.push_devices d ON d.partition = l.partition AND d.user_id = l.user_id WHERE l.tell > 0 AND l.wait <= interval '0'
+	ORDER BY l.partition, l.user_id, l.channel_id, d.device_id
 	ON CONFLICT (partition, user_id, channel_id, device_id) DO UPDATE SET seq = excluded.seq,
 		attempts = CASE WHEN j.next_at IS NULL THEN 0 ELSE j.attempts END,
 		since = CASE WHEN j.next_at IS NULL THEN now() ELSE j.since END,

@@ -1,6 +1,9 @@
 package store
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/jackc/pgx/v5"
 
 	"gori/chat"
@@ -77,27 +80,57 @@ func (n *channelNews) wakeFor(u chat.UserID, o others) (seq, thread, mention cha
 	return seq, thread, mention
 }
 
-// queueSeen adds the statement for those who have written, if there are any,
-// and tells how many statements it added.
-func queueSeen(b *pgx.Batch, rows []inboxRow) (statements int) {
-	var ps []int32
-	var users, channels, seqs []int64
+// pushStatements are what an inbox transaction has queued for pushes.
+type pushStatements struct{ wakes, seen bool }
+
+// queuePushes adds the statements that note news, and that take back what was
+// told. Wakes come before jobs, and both in the order of their keys, as
+// everybody locks them.
+func (s *Store) queuePushes(b *pgx.Batch, rows []inboxRow) pushStatements {
+	return pushStatements{wakes: s.queueWakes(b, rows), seen: queueSeen(b, rows)}
+}
+
+// scan reads the results, and tells whether some pushes are due at once.
+func (p pushStatements) scan(br pgx.BatchResults) (urgent bool, err error) {
+	if p.wakes {
+		tag, err := br.Exec()
+		if err != nil {
+			return false, err
+		}
+		urgent = tag.RowsAffected() > 0
+	}
+	if p.seen {
+		_, err = br.Exec()
+	}
+	return urgent, err
+}
+
+// queueSeen adds the statement for those who have written, if there are any.
+func queueSeen(b *pgx.Batch, rows []inboxRow) bool {
+	var wrote []inboxRow
 	for _, r := range rows {
 		if r.own.seq > 0 {
-			ps, users = append(ps, int32(r.p)), append(users, int64(r.user))
-			channels, seqs = append(channels, int64(r.n.news.channel)), append(seqs, int64(r.own.seq))
+			wrote = append(wrote, r)
 		}
 	}
-	if len(ps) == 0 {
-		return 0
+	if len(wrote) == 0 {
+		return false
+	}
+	slices.SortFunc(wrote, func(x, y inboxRow) int {
+		return cmp.Or(compareKeys(x.inboxKey, y.inboxKey), cmp.Compare(x.n.news.channel, y.n.news.channel))
+	})
+	n := len(wrote)
+	ps, users, channels, seqs := make([]int32, n), make([]int64, n), make([]int64, n), make([]int64, n)
+	for i, r := range wrote {
+		ps[i], users[i], channels[i], seqs[i] = int32(r.p), int64(r.user), int64(r.n.news.channel), int64(r.own.seq)
 	}
 	b.Queue(sqlOwnSeen, ps, users, channels, seqs)
-	return 1
+	return true
 }
 
 // queueWakes adds the statement that notes news for those who are to be told,
-// if there are any, and tells how many statements it added.
-func (s *Store) queueWakes(b *pgx.Batch, rows []inboxRow) (statements int) {
+// if there are any.
+func (s *Store) queueWakes(b *pgx.Batch, rows []inboxRow) bool {
 	newest := map[*homeNews]others{}
 	var ps []int32
 	var users, channels, seqs, threads, mentions []int64
@@ -118,9 +151,9 @@ func (s *Store) queueWakes(b *pgx.Batch, rows []inboxRow) (statements int) {
 		seqs, threads, mentions = append(seqs, int64(seq)), append(threads, int64(thread)), append(mentions, int64(mention))
 	}
 	if len(ps) == 0 {
-		return 0
+		return false
 	}
 	b.Queue(sqlWake, ps, users, channels, seqs, threads, mentions, s.cfg.PushGrace,
 		int16(chat.KindDirect), int16(chat.LevelAll), int16(chat.LevelMentions))
-	return 1
+	return true
 }
