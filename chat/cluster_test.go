@@ -197,6 +197,37 @@ func TestDevicesConvergeWithoutAMesh(t *testing.T) {
 	})
 }
 
+func TestAChangeOfFriendsIsFoundThoughTheMeshIsCut(t *testing.T) {
+	inCluster(t, 2, 1, func(c *cluster) {
+		u := c.users(2)
+		for i, p := range u {
+			c.connect(p, i)
+		}
+		time.Sleep(10 * time.Second)
+		c.Mesh.Change(func(m *chattest.Mesh) { m.Cut = true })
+		_, err := c.Nodes[0].Service.Befriend(c.ctx, u[0], u[1].User)
+		c.must(err)
+		_, err = c.Nodes[0].Service.Befriend(c.ctx, u[1], u[0].User)
+		c.must(err)
+		time.Sleep(70 * time.Second)
+		if got := c.Nodes[1].FriendsTold(u[1].User); len(got) != 1 || got[0] != u[0].User {
+			t.Fatalf("presence was told of friends %v", got)
+		}
+		if f, _ := c.devices[1].Last("friend")["friend"].(map[string]any); f["state"] != "accepted" {
+			t.Fatalf("the device was told of %v", f)
+		}
+		c.must(c.Nodes[0].Service.Block(c.ctx, u[0], u[1].User))
+		c.must(c.Nodes[0].Service.Unfriend(c.ctx, u[1], u[0].User))
+		time.Sleep(70 * time.Second)
+		if got := c.Nodes[1].FriendsTold(u[1].User); len(got) != 0 {
+			t.Fatalf("presence still knows friends %v", got)
+		}
+		if n := c.devices[1].Resumes(); n != 1 {
+			t.Fatalf("the device resumed %d times", n)
+		}
+	})
+}
+
 func TestAWholeMeshTellsAtOnce(t *testing.T) {
 	inCluster(t, 3, 1, func(c *cluster) {
 		people := c.users(6)

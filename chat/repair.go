@@ -219,5 +219,35 @@ func (svc *Service) readMissing(ctx context.Context, user UserID, low Pos) {
 		svc.hub.resync(user)
 		return
 	}
+	if n := len(page.Entries); !svc.alone() && (n == 0 || page.Entries[n-1].Pos < page.Pos) {
+		svc.tellFriendsAgain(ctx, user)
+	}
 	svc.hub.inboxRepaired(user, page)
+}
+
+// tellFriendsAgain tells presence and the user's sessions here of the list of
+// people: its changes advance the inbox, but no entry tells of them. Lines that
+// are gone stay on the screen until the next resume; presence is right at once.
+func (svc *Service) tellFriendsAgain(ctx context.Context, user UserID) {
+	svc.befriended(ctx, user)
+	friends, people, err := svc.Friends(ctx, Identity{User: user})
+	if err != nil {
+		svc.logFault(ctx, "friends to repair", err)
+		return
+	}
+	if len(friends) > maxNoticesPerUser {
+		svc.hub.resync(user)
+		return
+	}
+	faces := make(map[UserID]User, len(people))
+	for _, p := range people {
+		faces[p.ID] = p
+	}
+	var frames []Frame
+	for _, f := range friends {
+		if face, ok := faces[f.User]; ok {
+			frames = append(frames, Frame{Bytes: encode(friendFrame{Op: OpFriend, Friend: f, User: face})})
+		}
+	}
+	svc.hub.Deliver([]UserID{user}, frames...)
 }

@@ -247,7 +247,10 @@ func (s *Store) savePair(ctx context.Context, tx pgx.Tx, user, other chat.UserID
 	if err == nil && tag.RowsAffected() == 0 {
 		return chat.Errorf(chat.CodeTooLong, "a list of people holds at most %d", chat.MaxFriends)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return advance(ctx, tx, user)
 }
 
 // friendEffect tells User's home what Other has decided about User.
@@ -263,14 +266,17 @@ func (friendEffect) kind() string { return "friend" }
 // no more; those requests are seen when the user asks them, see Befriend.
 func (e friendEffect) apply(ctx context.Context, s *Store) error {
 	return s.write(ctx, shard.Of(e.User), func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO data.friends AS f (partition, user_id, other_id, theirs, their_version, their_refused, since)
+		tag, err := tx.Exec(ctx, `INSERT INTO data.friends AS f (partition, user_id, other_id, theirs, their_version, their_refused, since)
 			SELECT $1::int, $2::bigint, $3::bigint, $4::smallint, $5::bigint, $6::bigint, $7::timestamptz
 			WHERE (SELECT count(*) FROM data.friends WHERE partition = $1 AND user_id = $2 AND other_id <> $3) < $8
 			ON CONFLICT (partition, user_id, other_id) DO UPDATE SET
 				theirs = excluded.theirs, their_version = excluded.their_version, their_refused = excluded.their_refused, since = excluded.since
 			WHERE f.their_version < excluded.their_version`,
 			shard.Of(e.User), e.User, e.Other, e.Register.Wants, e.Register.Version, e.Register.Refused, s.now(), 3*chat.MaxFriends)
-		return err
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		return advance(ctx, tx, e.User)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gori/chat"
+	"gori/shard"
 )
 
 // InboxPositions reads the last Pos of many users, each shard's in one query;
@@ -28,4 +29,11 @@ func (s *Store) InboxPositions(ctx context.Context, users []chat.UserID) (map[ch
 		at[r.User] = max(at[r.User], r.Pos)
 	}
 	return at, err
+}
+
+// advance moves a user's position for a change of which no entry tells, such as
+// that of a friend: a node whose sessions were not told finds them behind.
+func advance(ctx context.Context, tx pgx.Tx, user chat.UserID) error {
+	_, err := tx.Exec(ctx, `UPDATE data.user_state SET inbox_pos = inbox_pos + 1 WHERE partition = $1 AND user_id = $2`, shard.Of(user), user)
+	return err
 }

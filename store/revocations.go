@@ -51,13 +51,16 @@ func (c *lockedChannel) membersEnded(ctx context.Context, tx pgx.Tx, users []cha
 // revokedWatch is the connection by which a shard is asked, several times a
 // second, what was taken away: it must not wait for one of the pool.
 type revokedWatch struct {
-	mu  sync.Mutex
-	hot hotConn
+	turn chan struct{} // capacity 1: held by whoever uses hot
+	hot  hotConn
+}
+
+func newRevokedWatch(sh *shardConn) revokedWatch {
+	return revokedWatch{turn: make(chan struct{}, 1), hot: hotConn{sh: sh}}
 }
 
 func (w *revokedWatch) close() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.turn <- struct{}{}
 	w.hot.disconnect()
 }
 
@@ -106,11 +109,12 @@ func (s *Store) revokedOn(ctx context.Context, sh *shardConn, since time.Time, k
 	}
 	defer done()
 	w := &sh.revoked
-	if !w.mu.TryLock() {
-		return page, chat.Retryable(chat.CodeOverloaded, 0, nil, "the last look at the revocations has not ended")
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+	case <-ctx.Done():
+		return page, ctx.Err()
 	}
-	defer w.mu.Unlock()
-	w.hot.sh = sh
 	conn, err := w.hot.get(ctx)
 	if err != nil {
 		return page, sh.settle(ctx, err)

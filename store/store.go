@@ -114,6 +114,7 @@ func (s *Store) newShard(ctx context.Context, slot int, sc ShardConfig) (*shardC
 		return nil, err
 	}
 	sh := &shardConn{id: sc.ID, slot: slot, cfg: pc.ConnConfig, pool: pool, wake: make(chan struct{}, 1)}
+	sh.revoked = newRevokedWatch(sh)
 	sh.up.Store(newUpState())
 	for range s.cfg.Writers {
 		sh.writers = append(sh.writers, newWriter(s, sh))

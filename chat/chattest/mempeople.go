@@ -307,6 +307,7 @@ func (m *Memory) blocked(by, who chat.UserID) bool {
 }
 
 func (m *Memory) setFriend(id, other chat.UserID, state chat.FriendState) {
+	m.users[id].pos++ // so that a node which was not told finds it
 	if state == "" {
 		delete(m.users[id].friends, other)
 		return

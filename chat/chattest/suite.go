@@ -92,6 +92,7 @@ func Suite(t *testing.T, open func(t *testing.T) System) {
 		{"random histories agree with a recount", recount},
 		{"blocked people cannot write", blocks},
 		{"positions are those of the inboxes", positions},
+		{"a change of friends moves both inboxes", positionsOfFriends},
 		{"who is out of a channel is told", memberRevocations},
 		{"which logins ended is told", loginRevocations},
 		{"bots", bots},

@@ -26,6 +26,8 @@ func inboxPages(b *bench) {
 	b.must(err)
 	friends, err := b.Contacts.Friends(b.ctx, u[1])
 	b.must(err)
+	page, err = b.Inboxes.Inbox(b.ctx, u[1], 0, 2) // the friend has moved its head
+	b.must(err)
 	home, err := b.Inboxes.Home(b.ctx, u[1], 0, 2)
 	b.must(err)
 	if home.Self.ID != u[1] || len(friends) != 1 || !reflect.DeepEqual(home.Friends, friends) || !reflect.DeepEqual(home.Inbox, page) {

@@ -1,6 +1,7 @@
 package chattest
 
 import (
+	"fmt"
 	"slices"
 
 	"gori/chat"
@@ -35,6 +36,35 @@ func positions(b *bench) {
 	b.must(err)
 	if !page.More || page.Head != later[u[1]] || page.Pos >= page.Head || later[u[1]] <= at[u[1]] {
 		b.Fatalf("a page that is cut has pos %d and head %d (more: %v); the inbox is at %d after %d", page.Pos, page.Head, page.More, later[u[1]], at[u[1]])
+	}
+}
+
+// positionsOfFriends: a change of friends has no entry, but it moves both
+// inboxes on, so that a node which was not told finds it.
+func positionsOfFriends(b *bench) {
+	if b.Positions == nil || b.Contacts == nil {
+		return
+	}
+	u := b.users("ann", "bob")
+	for what, change := range []func() error{
+		func() error { _, err := b.Contacts.Befriend(b.ctx, u[0], u[1]); return err },
+		func() error { return b.Contacts.Unfriend(b.ctx, u[1], u[0]) },
+		func() error { return b.Contacts.Block(b.ctx, u[1], u[0]) },
+	} {
+		was, err := b.Positions.InboxPositions(b.ctx, u)
+		b.must(err)
+		b.must(change())
+		b.eventually(func() string {
+			now, err := b.Positions.InboxPositions(b.ctx, u)
+			b.must(err)
+			if now[u[0]] <= was[u[0]] || now[u[1]] <= was[u[1]] {
+				return fmt.Sprintf("change %d did not move an inbox", what)
+			}
+			return ""
+		})
+		page, err := b.Inboxes.Inbox(b.ctx, u[0], was[u[0]], 10)
+		b.must(err)
+		want(b, "entries", len(page.Entries), 0)
 	}
 }
 
