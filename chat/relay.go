@@ -15,10 +15,6 @@ const (
 	TidingMembers  TidingKind = 8 // a channel's newest member version
 )
 
-// MaxTidingBytes bounds the body of a tiding: a message of the greatest length
-// with every character escaped, and some more.
-const MaxTidingBytes = 2 << 20
-
 // Tiding is one thing that other nodes should hear, encoded by this package.
 type Tiding struct {
 	Kind TidingKind

@@ -168,7 +168,9 @@ func (svc *Service) lookAt(ctx context.Context, users []UserID) {
 		within, cancel := context.WithTimeout(ctx, repairWithin)
 		kept, err := svc.positions.InboxPositions(within, some)
 		cancel()
-		svc.logFault(ctx, "inbox positions", err)
+		if err != nil { // a shard is down: others say so, and its people are looked at again
+			svc.logger.Debug("inbox positions", "err", err)
+		}
 		now := svc.now()
 		for user, pos := range kept {
 			if t, here := svc.hub.toldOf(user); here && t.low < pos {
@@ -210,7 +212,7 @@ func (svc *Service) readMissing(ctx context.Context, user UserID, low Pos) {
 	defer cancel()
 	page, err := svc.inboxes.Inbox(ctx, user, low, maxNoticesPerUser)
 	if err != nil {
-		svc.logFault(ctx, "an inbox to repair", err)
+		svc.logger.Debug("an inbox to repair waits", "err", err)
 		svc.hub.behind.suspect(user, low+1, svc.now())
 		return
 	}
