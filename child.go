@@ -22,6 +22,9 @@ const (
 	drainPatience = drainBound + 15*time.Second
 	// readyPatience is how long a replaced process may take to serve.
 	readyPatience = 60 * time.Second
+	// replaceTries is how often a process that replaces another may end at its
+	// start before that counts as failed.
+	replaceTries = 3
 	// A process that ends this often within this time keeps dying.
 	deathsAreMany = 3
 	deathsWithin  = 30 * time.Second
@@ -152,10 +155,39 @@ func (c *child) Run(ctx context.Context, up func()) error {
 		}
 		p, begun = c.start(), time.Now()
 		if asked != nil {
-			patient, cancel := context.WithTimeout(ctx, readyPatience)
-			asked <- c.awaitReady(patient, p)
-			cancel()
+			p, begun = c.settle(ctx, p, asked)
 		}
+	}
+}
+
+// settle waits until a process that replaces another serves, and tells who has
+// asked for it. One that ends at its start is given some more tries: on a busy
+// host a shard may have been too slow for it.
+func (c *child) settle(ctx context.Context, p *process, asked chan<- error) (*process, time.Time) {
+	patient, cancel := context.WithTimeout(ctx, readyPatience)
+	defer cancel()
+	var wait local.Backoff
+	for try := 1; ; try++ {
+		begun := time.Now()
+		err := c.awaitReady(patient, p)
+		select {
+		case <-p.ended:
+		default:
+			asked <- err
+			return p, begun
+		}
+		if err == nil || try == replaceTries || patient.Err() != nil {
+			asked <- err
+			return p, begun
+		}
+		c.died()
+		pause := time.NewTimer(wait.Next(time.Since(begun)))
+		select {
+		case <-pause.C:
+		case <-patient.Done():
+			pause.Stop()
+		}
+		p = c.start()
 	}
 }
 
@@ -190,7 +222,7 @@ func (c *child) awaitReady(ctx context.Context, p *process) error {
 		if p.err == nil {
 			p.err = errors.New("without an error")
 		}
-		return fmt.Errorf("%s ended at its start (%w); its own words are above", c.name, p.err)
+		return fmt.Errorf("%s ended at its start (%w); its own words are in the log of gori up", c.name, p.err)
 	case err := <-ready:
 		if errors.Is(err, context.DeadlineExceeded) {
 			return fmt.Errorf("%s is not ready after %v", c.name, readyPatience)

@@ -252,7 +252,7 @@ func (s *Server) Serve(ctx context.Context, l Listeners, drain time.Duration) er
 
 // drainPace is the time between two sessions sent elsewhere: the other nodes
 // take them at this rate, and each costs them some reads.
-const drainPace = 3 * time.Millisecond
+const drainPace = 6 * time.Millisecond
 
 // drainSpread is over what time the sessions there are now are told to leave:
 // none at all for nobody, and so that a quarter of the time is left for the rest.
