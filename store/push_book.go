@@ -75,7 +75,7 @@ func (s *Store) Devices(ctx context.Context, user chat.UserID) (notify.Settings,
 			return err
 		}
 		rows, err := q.Query(ctx, `SELECT `+deviceColumns+` FROM data.push_devices d WHERE d.partition = $1 AND d.user_id = $2
-			ORDER BY d.device_id DESC`, shard.Of(user), user)
+			ORDER BY d.created_at DESC, d.device_id DESC`, shard.Of(user), user)
 		if err != nil {
 			return err
 		}

@@ -278,3 +278,8 @@ func TestPushGroupsWhatIsNew(t *testing.T) {
 		}
 	}
 }
+
+func TestPushBook(t *testing.T) {
+	w := newWorld(t, 2, func(c *Config) { c.StrictGate = true })
+	notifytest.Suite(t, w.Store, w.person)
+}

@@ -62,30 +62,32 @@ func (b *Book) SaveSettings(_ context.Context, user chat.UserID, s notify.Settin
 func (b *Book) AddDevice(_ context.Context, d notify.Device) (notify.Device, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.devices = slices.DeleteFunc(b.devices, func(o notify.Device) bool {
-		if o.User == d.User && o.Endpoint == d.Endpoint {
-			d.ID, d.CreatedAt = o.ID, o.CreatedAt
-			return true
-		}
-		return o.User == d.User && o.Kind == notify.BotWebhook && d.Kind == notify.BotWebhook
-	})
-	if d.ID == 0 {
+	mine := func(o notify.Device) bool { return o.User == d.User }
+	if i := slices.IndexFunc(b.devices, func(o notify.Device) bool { return mine(o) && o.Endpoint == d.Endpoint }); i >= 0 {
+		d.ID, d.CreatedAt = b.devices[i].ID, b.devices[i].CreatedAt
+		b.devices[i] = d
+	} else {
 		b.last++
 		d.ID, d.CreatedAt = b.last, chat.Millis(b.last)
+		b.devices = append(b.devices, d)
 	}
-	b.devices = append(b.devices, d)
-	mine := 0
-	b.devices = slices.Collect(func(yield func(notify.Device) bool) {
-		for _, o := range slices.Backward(b.devices) {
-			if o.User == d.User {
-				mine++
-			}
-			if (o.User != d.User || mine <= notify.MaxDevices) && !yield(o) {
-				return
-			}
+	if d.Kind == notify.BotWebhook {
+		b.devices = slices.DeleteFunc(b.devices, func(o notify.Device) bool { return mine(o) && o.Kind == notify.BotWebhook && o.ID != d.ID })
+		return d, nil
+	}
+	over := -notify.MaxDevices
+	for _, o := range b.devices {
+		if mine(o) && o.Kind != notify.BotWebhook {
+			over++
 		}
+	}
+	b.devices = slices.DeleteFunc(b.devices, func(o notify.Device) bool {
+		oldest := over > 0 && mine(o) && o.Kind != notify.BotWebhook && o.ID != d.ID
+		if oldest {
+			over--
+		}
+		return oldest
 	})
-	slices.Reverse(b.devices)
 	return d, nil
 }
 
