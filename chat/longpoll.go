@@ -14,6 +14,7 @@ const (
 	maxWaitsOfUser = 8
 	maxWaits       = 10_000           // on one node
 	waitRepair     = 10 * time.Second // what nobody told of is found after about this long
+	waitRepairOnce = 2 * time.Second  // and at first sooner: other nodes learn a moment later that someone waits here
 )
 
 // waitTable knows the long polls of this node, so that whatever changes an
@@ -183,7 +184,8 @@ func (svc *Service) WaitInbox(ctx context.Context, who Identity, after Pos, limi
 	if svc.interest != nil {
 		defer svc.interest.Listen(who.User)()
 	}
-	repair := time.NewTicker(waitRepair + time.Duration(userShard(who.User))*waitRepair/512) // not all at once
+	spread := time.Duration(userShard(who.User)) * waitRepairOnce / 512 // not all at once
+	repair := time.NewTimer(waitRepairOnce + spread)
 	defer repair.Stop()
 	for {
 		page, people, err := svc.readInbox(ctx, who, after, limit)
@@ -207,6 +209,7 @@ func (svc *Service) WaitInbox(ctx context.Context, who Identity, after Pos, limi
 			return page, people, err
 		case <-w.wake:
 		case <-repair.C:
+			repair.Reset(waitRepair + spread)
 		}
 	}
 }
