@@ -17,6 +17,7 @@ type sum struct {
 // was is what was told of a user before it changed.
 type was struct {
 	friends, others level
+	mixed           bool        // some have been answered otherwise meanwhile: all are told
 	last            chat.Millis // of an end that nobody keeps
 }
 
@@ -63,13 +64,18 @@ func (t *Tracker) changedLocked(u chat.UserID, before sum, now time.Time) {
 		return
 	}
 	if nf, no := t.sumLocked(u, now).shown(); nf != f || no != o {
-		t.dirty[u] = was{f, o, before.last}
+		t.dirty[u] = was{friends: f, others: o, last: before.last}
 		signal(t.wake)
 	}
 }
 
-// stateLocked is what a viewer who is here is shown of a user.
+// stateLocked is what a viewer who is here is shown of a user, and will be told
+// changes of.
 func (t *Tracker) stateLocked(viewer *person, u chat.UserID, now time.Time) chat.PresenceState {
+	if d, changing := t.dirty[u]; changing && !d.mixed {
+		d.mixed = true
+		t.dirty[u] = d
+	}
 	return stateOf(viewer, u, t.sumLocked(u, now))
 }
 

@@ -135,7 +135,7 @@ func (t *Tracker) tellOfLocked(r *telling, u chat.UserID, before was, now time.T
 	if friends == others {
 		toOther = toFriend
 	}
-	if friends != before.friends {
+	if friends != before.friends || before.mixed {
 		t.kin.of(u, func(p *person) {
 			if len(p.sessions) > 0 && !p.mayNotSee(u) {
 				r.users[p.id] = appendPlace(r.users[p.id], toFriend())
@@ -145,12 +145,8 @@ func (t *Tracker) tellOfLocked(r *telling, u chat.UserID, before was, now time.T
 	for _, w := range t.watchers[u] {
 		v, session := w.viewer, w.session
 		switch {
-		case v.id == u || v.mayNotSee(u):
-		case v.friendOf(u):
-			if friends != before.friends {
-				r.sessions[session] = appendPlace(r.sessions[session], toFriend())
-			}
-		case others != before.others:
+		case v.id == u || v.mayNotSee(u) || v.friendOf(u): // a friend has been told
+		case others != before.others || before.mixed:
 			r.sessions[session] = appendPlace(r.sessions[session], toOther())
 		}
 	}

@@ -166,6 +166,25 @@ func TestWatchers(t *testing.T) {
 	})
 }
 
+// TestAnsweredBetweenTwoChanges: who opens a channel just after someone came is
+// told when that someone goes before anyone was told of the coming.
+func TestAnsweredBetweenTwoChanges(t *testing.T) {
+	bubble(t, func(tr *Tracker, e *ear, _ *fakeBeats) {
+		come(tr, 2, 20)
+		time.Sleep(time.Second)
+		come(tr, 1, 10)
+		if s := tr.Watch(20, []chat.UserID{1}); s[0].State != "online" {
+			t.Fatalf("%+v", s)
+		}
+		tr.Left(1, 10, true)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if w := e.sessionWords(20, 1); len(w) != 1 || w[0].state.State != "offline" {
+			t.Fatalf("told %+v", w)
+		}
+	})
+}
+
 func TestLastActiveNeverGoesBackAndSurvivesAShardThatIsDown(t *testing.T) {
 	bubble(t, func(tr *Tracker, _ *ear, b *fakeBeats) {
 		arrive(tr, 10)
