@@ -117,7 +117,9 @@ func NewService(d Deps) (*Service, error) {
 func (svc *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { svc.runMarks(ctx) })
-	wg.Go(func() { svc.runRepair(ctx) })
+	if !mutantRepairs {
+		wg.Go(func() { svc.runRepair(ctx) })
+	}
 	wg.Go(func() { svc.runRevocations(ctx) })
 	err := svc.hub.Run(ctx)
 	wg.Wait()

@@ -18,10 +18,10 @@ import (
 // sqlLockChannels locks the rows of the channels in the order of the
 // arguments, which is that of the keys in every transaction, and reads what the
 // fan-out needs.
-const sqlLockChannels = `SELECT c.*
+var sqlLockChannels = mutated(`SELECT c.*
 	FROM unnest($1::int[], $2::bigint[]) AS k(p, ch)
 	CROSS JOIN LATERAL (SELECT c.channel_id, c.kind, c.name, c.user_a, c.user_b, c.member_version, c.last_change
-		FROM data.channels c WHERE c.partition = k.p AND c.channel_id = k.ch FOR NO KEY UPDATE) c`
+		FROM data.channels c WHERE c.partition = k.p AND c.channel_id = k.ch FOR NO KEY UPDATE) c`)
 
 // What sqlAppend found out about a draft.
 const (
@@ -38,7 +38,7 @@ const (
 // itself, in the channel itself. The statement begins after the locks are held,
 // so its snapshot shows everything committed before. Seqs are dense and
 // messages are never taken away, so a message exists if its seq was given.
-const sqlAppend = `WITH k AS MATERIALIZED (
+var sqlAppend = mutated(`WITH k AS MATERIALIZED (
 	SELECT j.*, count(*) FILTER (WHERE verdict = 0) OVER (PARTITION BY p, ch ORDER BY i) AS n
 	FROM (
 		SELECT d.*, c.ctid AS tid, c.last_seq, c.last_count, greatest(c.last_at, now()) AS at,
@@ -84,7 +84,7 @@ SELECT i, verdict,
 	old_thread_count,
 	CASE WHEN verdict = 0 THEN at ELSE old_at END,
 	coalesce((SELECT batch_id FROM pending), 0)
-FROM k`
+FROM k`)
 
 const sqlSettled = `DELETE FROM control.fanout_pending WHERE batch_id = ANY ($1)`
 

@@ -6,7 +6,7 @@ package store
 //
 // A thread's followers are the root's author, whoever replies and whoever is
 // mentioned there; since_count keeps what was said before from being unread.
-const sqlAppendFull = `WITH d AS MATERIALIZED (
+var sqlAppendFull = mutated(`WITH d AS MATERIALIZED (
 	SELECT d.*, c.ctid AS tid, c.last_seq, c.last_count, greatest(c.last_at, now()) AS at,
 		x.seq AS old_seq, x.count AS old_count, x.thread_count AS old_thread_count, x.created_at AS old_at,
 		r.sender_id AS root_sender, r.kind AS root_kind, coalesce(t.count, 0) AS thread_base,
@@ -79,4 +79,4 @@ SELECT i, verdict,
 	CASE WHEN verdict = 0 THEN new_thread_count ELSE old_thread_count END,
 	CASE WHEN verdict = 0 THEN at ELSE old_at END,
 	coalesce((SELECT batch_id FROM pending), 0)
-FROM k`
+FROM k`)

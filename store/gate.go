@@ -19,7 +19,7 @@ import (
 // waiting, so whoever has passed commits before the fence. Triggers on all
 // data tables refuse rows of partitions for which the transaction did not
 // pass.
-const sqlGate = "SELECT control.gate($1)"
+var sqlGate = mutated("SELECT control.gate($1)")
 
 // partitionArgs brings partitions into the order of locking, without doubles.
 func partitionArgs(ps []shard.Partition) []int32 {

@@ -24,6 +24,9 @@ const sqlClaimPending = `UPDATE control.fanout_pending SET made_at = now()
 func (s *Store) runSweeps(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, sh := range s.shards {
+		if mutantRepairs {
+			break
+		}
 		wg.Go(func() {
 			for nap(ctx, s.cfg.SweepEvery) == nil {
 				for {
