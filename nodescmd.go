@@ -212,8 +212,11 @@ func printNodes(w io.Writer, rows []nodeRow, asJSON, watching bool) error {
 		if r.Out {
 			state += ", out"
 		}
-		if r.BeatAgeMs >= 0 {
+		switch {
+		case r.BeatAgeMs >= 0:
 			beat = fmt.Sprintf("%.1f s", float64(r.BeatAgeMs)/1000)
+		case len(rows) > 1:
+			beat = fmt.Sprintf("over %.0f s", chat.NodeDeadAfter.Seconds())
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%d of %d\t%.1f %%\t%s\t%d\t%s\n", r.Name, dash(r.Region), dash(strings.TrimPrefix(r.URL, "http://")), r.PID,
 			state, r.Sessions, r.Capacity, float64(r.CPU)/10, beat, r.Restarts, dash(r.Version))
