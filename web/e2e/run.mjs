@@ -6,7 +6,7 @@ import { chromium } from "playwright-core";
 import { Person } from "./person.mjs";
 import { startServer } from "./server.mjs";
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 90_000;
 const only = process.argv[2] ?? "";
 const here = fileURLToPath(new URL(".", import.meta.url));
 

@@ -36,6 +36,7 @@ export const tests = {
       await page.getByText("The test has arrived.").waitFor();
 
       await page.goto(`${world.url}/people`);
+      await page.getByRole("heading", { name: "People" }).first().waitFor();
       await sw.push(push(id, 5));
       await sw.push(push(id, 9, { count: 2 }));
       await sw.push(push(id, 7));

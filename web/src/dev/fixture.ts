@@ -175,6 +175,7 @@ const commands: Commands = {
   revokeInvite: async () => {}, previewInvite: async () => ({ channel: G, name: "제품 팀", member_count: 5 }), joinInvite: async () => G,
   searchPeople: async (p) => users.filter((u) => u.display_name.includes(p) || u.login_name.startsWith(p)),
   needPeople: () => {},
+  askPresence: async () => [],
   befriend: async (user) => ({ user, state: "sent", since: now }), unfriend: async () => {}, block: async () => {}, unblock: async () => {},
   createSignupInvite: async () => ({ code: "x7Qp2kLm", expires_at: now + 7 * 864e5 }),
   reconnect: () => {},

@@ -161,6 +161,7 @@ export class App {
         return users;
       },
       needPeople: (users) => this.session?.people.need(users),
+      askPresence: async (users) => (await this.api.presence(users)).states,
       befriend: (user) => s().channels.befriend(user),
       unfriend: (user) => s().channels.unfriend(user),
       block: (user) => s().channels.block(user),

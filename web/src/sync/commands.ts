@@ -1,7 +1,7 @@
 // What a person can do, named as they would say it. Views call these; main installs what does the work. Commands that
 // return nothing return at once and show their outcome in the state; the others are rejected with Refused.
 import type {
-  ChannelID, ClientMsgID, Friend, Hook, HookID, Invite, InviteID, InvitePreview, Level, Login, LoginID, Millis, PresenceTo, PushDeviceID,
+  ChannelID, ClientMsgID, Friend, Hook, HookID, Invite, InviteID, InvitePreview, Level, Login, LoginID, Millis, PresenceState, PresenceTo, PushDeviceID,
   PushSettings, Role, Seq, User, UserID,
 } from "../model/types";
 import type { PushHere, PushView } from "./push";
@@ -93,6 +93,8 @@ export interface Commands {
   searchPeople(prefix: string): Promise<readonly User[]>;
   /** Makes sure the profiles are in state/people soon. */
   needPeople(users: readonly UserID[]): void;
+  /** How people are at this moment of whom we are not told: neither friends nor in the open channel. It is not kept. */
+  askPresence(users: readonly UserID[]): Promise<readonly PresenceState[]>;
   /** Asks to be friends, or accepts. */
   befriend(user: UserID): Promise<Friend>;
   unfriend(user: UserID): Promise<void>;
@@ -192,6 +194,7 @@ export const joinInvite: Commands["joinInvite"] = (code) => c().joinInvite(code)
 
 export const searchPeople: Commands["searchPeople"] = (prefix) => c().searchPeople(prefix);
 export const needPeople: Commands["needPeople"] = (users) => c().needPeople(users);
+export const askPresence: Commands["askPresence"] = (users) => c().askPresence(users);
 export const befriend: Commands["befriend"] = (user) => c().befriend(user);
 export const unfriend: Commands["unfriend"] = (user) => c().unfriend(user);
 export const block: Commands["block"] = (user) => c().block(user);

@@ -21,6 +21,8 @@ export class Gaps {
   private readonly queue: ChannelID[] = [];
   private readonly busy = new Map<ChannelID, Promise<boolean>>();
   private readonly again = new Set<ChannelID>();
+  /** Could not be fetched; tried anew when the pause is over. */
+  private readonly later = new Set<ChannelID>();
   private readonly backoff: Backoff;
   private cancelRetry: () => void = () => {};
   private running = 0;
@@ -45,13 +47,20 @@ export class Gaps {
       this.again.add(channel);
       return running;
     }
-    const run = this.work(channel).finally(() => this.busy.delete(channel));
+    const run = this.work(channel).then((ok) => {
+      this.busy.delete(channel);
+      // Whoever asked meanwhile was told to rely on this run.
+      if (!ok) this.retryLater(channel);
+      else if (this.again.delete(channel)) this.enqueue(channel);
+      return ok;
+    });
     this.busy.set(channel, run);
     return run;
   }
 
   stop(): void {
     this.queue.length = 0;
+    this.later.clear();
     this.cancelRetry();
   }
 
@@ -74,8 +83,7 @@ export class Gaps {
       this.running++;
       void this.fill(id).then((ok) => {
         this.running--;
-        if (!ok) this.retryLater(id);
-        else this.backoff.reset();
+        if (ok) this.backoff.reset();
         this.pump();
       });
     }
@@ -83,11 +91,12 @@ export class Gaps {
 
   private retryLater(id: ChannelID): void {
     if (this.core.closed) return;
-    if (!this.queue.includes(id)) this.queue.push(id);
+    this.again.delete(id);
+    this.later.add(id);
     this.cancelRetry();
-    const waiting = this.queue.splice(0);
     this.cancelRetry = this.core.clock.after(1000 + this.backoff.next(), () => {
-      for (const w of waiting) this.enqueue(w);
+      for (const w of this.later) this.enqueue(w);
+      this.later.clear();
       this.pump();
     });
   }

@@ -105,9 +105,24 @@ describe("a session", () => {
     t.session.stop(false);
   });
 
+  it("a gap that could not be fetched on opening is fetched a little later", async () => {
+    const t = setUp(1);
+    for (let i = 0; i < 20; i++) t.server.say();
+    await t.session.start();
+    await t.clock.pass(1000);
+    t.server.loseNext = true;
+    t.server.say();
+    await settle();
+    t.server.stallNext = true;
+    await t.session.history.open(CH);
+    await t.clock.pass(40_000);
+    expect(timeline.value!.to).toBe(21);
+    t.session.stop(false);
+  });
+
   const step = fc.oneof(
     { weight: 6, arbitrary: fc.constantFrom("they-say", "i-say", "alter", "wait") },
-    { weight: 2, arbitrary: fc.constantFrom("cut", "lose", "refuse", "cut-after-send", "away", "back", "open", "slow", "older") },
+    { weight: 2, arbitrary: fc.constantFrom("cut", "lose", "refuse", "cut-after-send", "away", "back", "open", "slow", "older", "stall") },
   );
 
   it("converges: after any absence and any loss the screen and the db show what the server has, once, in order", async () => {
@@ -130,6 +145,7 @@ describe("a session", () => {
             t.server.reachable = false;
             t.server.cut();
             break;
+          case "stall": t.server.stallNext = true; break;
           case "back": t.server.reachable = true; break;
           case "open": await t.session.history.open(CH); break;
           case "older": await t.session.history.older(); break;

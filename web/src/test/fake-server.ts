@@ -21,6 +21,8 @@ export class FakeServer {
   refuseNext = false;
   /** The next ack is lost with its connection. */
   cutAfterNextSend = false;
+  /** The next fetch of history gets no answer in time. */
+  stallNext = false;
   reachable = true;
   private wire: WireEvents | null = null;
   private foreign = 0;
@@ -86,7 +88,13 @@ export class FakeServer {
     const part = {
       discover: () => up(() => ({ node: "n1", ws: "/n/n1/ws" })),
       inbox: () => up((): InboxPage => ({ pos: this.pos, entries: [this.entry()], more: false })),
-      messages: (_id: unknown, q: PageQuery) => up(() => this.page(q)),
+      messages: (_id: unknown, q: PageQuery) => up(() => {
+        if (this.stallNext) {
+          this.stallNext = false;
+          throw new Refused({ code: "timeout", message: "", retry: true });
+        }
+        return this.page(q);
+      }),
       changes: (_id: unknown, after: number, upTo: number, limit: number) => up((): Page => {
         const all = this.log.filter((m) => (m.change ?? 0) > after && m.seq <= upTo).sort((a, b) => a.change! - b.change!);
         return { ...this.facts(), messages: all.slice(0, limit), more_before: false, more_after: all.length > limit };

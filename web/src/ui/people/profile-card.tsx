@@ -1,10 +1,10 @@
 import { Ban, MessageCircle, UserMinus, UserPlus } from "lucide-preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { t } from "../../i18n/index";
 import { ago } from "../../i18n/time";
-import type { User, UserID } from "../../model/types";
+import type { PresenceState, User, UserID } from "../../model/types";
 import { friends, presence } from "../../state/people";
-import { befriend, block, needPeople, unblock, unfriend } from "../../sync/commands";
+import { askPresence, befriend, block, needPeople, unblock, unfriend } from "../../sync/commands";
 import { openDirect } from "../channels/new-direct";
 import { Avatar } from "../kit/avatar";
 import { ask } from "../kit/ask";
@@ -18,10 +18,17 @@ import { go } from "../shell/route";
 
 /** Who someone is, and what can be done about it. */
 export function ProfileCard({ user: id, onClose }: { user: UserID; onClose: () => void }) {
-  useEffect(() => needPeople([id]), [id]);
+  const [asked, setAsked] = useState<PresenceState>();
+  useEffect(() => {
+    let shown = true;
+    needPeople([id]);
+    // Without an answer nothing is said of how they are.
+    askPresence([id]).then(([state]) => shown && setAsked(state), () => undefined);
+    return () => void (shown = false);
+  }, [id]);
   const user = personOf(id);
   const name = nameOf(id);
-  const there = presence.value.get(id);
+  const there = presence.value.get(id) ?? asked;
   const last = there?.last_active_at ?? user?.last_active_at ?? 0;
   const words =
     there?.state === "online" ? t("online") : there?.state === "away" ? t("away") : last > 0 ? t("lastSeen", ago(last, tick.value)) : undefined;
