@@ -59,3 +59,23 @@ func TestPushThroughANode(t *testing.T) {
 		}
 	}
 }
+
+func TestPushConfiguration(t *testing.T) {
+	for text, ok := range map[string]bool{
+		`{subject: owner@example.com, allow_networks: [10.0.0.0/8, "fd00::/8"]}`: true,
+		`{subject: "https://example.com/contact"}`:                               true,
+		`{subject: "mailto:owner@example.com"}`:                                  false,
+		`{subject: owner}`:                                                       false,
+		`{allow_networks: [10.0.0.1]}`:                                           false,
+		`{allow_networks: [everywhere]}`:                                         false,
+	} {
+		if _, _, err := loadConfig(writeConfig(t, "push: "+text), nil); (err == nil) != ok {
+			t.Errorf("push: %s: %v", text, err)
+		}
+	}
+	for want, c := range map[string]PushConfig{"a@example.com": {Subject: "a@example.com"}, "https://chat.example.com": {}} {
+		if got := c.subject([]string{"http://localhost:1", "https://chat.example.com"}); got != want {
+			t.Errorf("subject %q, want %q", got, want)
+		}
+	}
+}
