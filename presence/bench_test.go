@@ -166,3 +166,29 @@ type countTeller struct{ states int }
 func (c *countTeller) TellPresence(_ []chat.UserID, _ []chat.SessionID, s []chat.PresenceState) {
 	c.states += len(s)
 }
+
+// BenchmarkNodesOf is what a message costs: where its receivers are, of 100,000.
+func BenchmarkNodesOf(b *testing.B) {
+	tr := New(&fakeBeats{}, &ear{}, Options{})
+	tr.SetPeers(&deafPeers{}, "n1")
+	w := makeWord(sayActive, seenByAll, 1, false)
+	for _, node := range []string{"n2", "n3"} {
+		tr.NodeJoined(node)
+		for i := range chat.UserID(50_000) {
+			e := entry{2*i + 1 + chat.UserID(node[1]-'2'), record{1, w}}
+			tr.Heard(node, e.append(head{kindDelta, 9, uint64(i + 1), 0}.append(nil)))
+		}
+	}
+	for _, n := range []int{2, 100} {
+		b.Run(fmt.Sprint("members=", n), func(b *testing.B) {
+			users := make([]chat.UserID, n)
+			for i := range users {
+				users[i] = chat.UserID(mix(uint64(i))%200_000 + 1) // half of them are nowhere
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				tr.NodesOf(users, func(string, []chat.UserID) {})
+			}
+		})
+	}
+}
