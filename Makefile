@@ -69,9 +69,11 @@ e2e: build
 bench: build
 	./gori bench all --url $(URL)
 
-## soak: an hour of load against a running system (URL); lost, doubled and reordered must stay 0
+## soak: long tortures of private systems, a new seed each (SOAKS, SOAKSECONDS); stops at the first broken promise
+SOAKS       ?= 10
+SOAKSECONDS ?= 180
 soak: build
-	./gori bench pairs --pairs 100 --seconds 3600 --url $(URL)
+	@for i in $$(seq $(SOAKS)); do ./gori torture --seconds $(SOAKSECONDS) || exit 1; done
 
 setup:
 	@./scripts/setup.sh run

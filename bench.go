@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,6 +52,9 @@ reordered.`,
 		}),
 		newWork("connect", "Devices that connect, resume and leave, again and again", func(c *cobra.Command, f *benchFlags) {
 			c.Flags().IntVar(&f.opt.Conns, "conns", 32, "devices that do so at the same time")
+		}),
+		newWork("storm", "A node with many sessions is killed: how soon all are back, and what others notice", func(c *cobra.Command, f *benchFlags) {
+			c.Flags().IntVar(&f.opt.Conns, "conns", 5_000, "sessions on all nodes")
 		}),
 		newBenchAll(),
 	)
@@ -130,6 +134,7 @@ func (f *benchFlags) run(c *cobra.Command, work string) error {
 			o.UsersFile = filepath.Join(dir, benchUsers)
 		}
 		o.Processes = func() bench.Processes { return processesOf(dir) }
+		o.Kill = func(node string) error { return killNode(dir, node) }
 	}
 	// The bench must not become the admin of a system that has none yet.
 	if err := f.site.ensureAdmin(c.Context(), o.URL, o.Say); err != nil {
@@ -164,7 +169,24 @@ func processesOf(dir string) bench.Processes {
 	for _, s := range r.Shards {
 		p.Postgres = append(p.Postgres, s.PID)
 	}
+	if r.Proxy != nil {
+		p.Proxy = append(p.Proxy, r.Proxy.PID)
+	}
 	return p
+}
+
+// killNode kills a node of a gori up, which starts it again.
+func killNode(dir, name string) error {
+	r, err := findRunning(dir)
+	if err != nil {
+		return err
+	}
+	for _, n := range r.Nodes {
+		if n.Name == name && n.PID != 0 {
+			return syscall.Kill(n.PID, syscall.SIGKILL)
+		}
+	}
+	return fmt.Errorf("node %s does not run", name)
 }
 
 // site is how a tool finds the system it talks to: by address, or by the data

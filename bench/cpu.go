@@ -11,13 +11,14 @@ import (
 )
 
 // Processes are the process ids of a system on this host: of its nodes, and of
-// its PostgreSQL instances without their children.
+// its PostgreSQL instances and its proxy without their children.
 type Processes struct {
 	Server   []int
 	Postgres []int
+	Proxy    []int
 }
 
-// FindProcesses looks for running nodes and PostgreSQL instances by name.
+// FindProcesses looks for running nodes, PostgreSQL instances and Nginx by name.
 func FindProcesses() Processes {
 	var p Processes
 	dirs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
@@ -33,6 +34,8 @@ func FindProcesses() Processes {
 			p.Server = append(p.Server, pid)
 		case name == "postgres" && len(argv) > 1 && argv[1] == "-D":
 			p.Postgres = append(p.Postgres, pid)
+		case strings.HasPrefix(argv[0], "nginx: master"):
+			p.Proxy = append(p.Proxy, pid)
 		}
 	}
 	return p
@@ -43,6 +46,7 @@ type usage struct {
 	at        time.Time
 	server    map[int]time.Duration // by process
 	postgres  map[int]time.Duration // by instance, with all its children
+	proxy     map[int]time.Duration // likewise
 	generator time.Duration
 	serverRSS int64
 }
@@ -96,25 +100,22 @@ func stat(pid int) (procStat, bool) {
 // measure reads the usage. Children of PostgreSQL that have ended are in their
 // parent's account; those that live are added.
 func measure(p Processes) usage {
-	u := usage{at: time.Now(), server: map[int]time.Duration{}, postgres: map[int]time.Duration{}}
+	u := usage{at: time.Now(), server: map[int]time.Duration{}, postgres: parents(p.Postgres), proxy: parents(p.Proxy)}
 	for _, pid := range p.Server {
 		if s, ok := stat(pid); ok {
 			u.server[pid] = s.own
 		}
 		u.serverRSS += rss(pid)
 	}
-	for _, pid := range p.Postgres {
-		if s, ok := stat(pid); ok {
-			u.postgres[pid] = s.own + s.children
-		}
-	}
-	if len(u.postgres) > 0 {
+	if len(u.postgres)+len(u.proxy) > 0 {
 		dirs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
 		for _, dir := range dirs {
 			pid, _ := strconv.Atoi(filepath.Base(dir))
 			if s, ok := stat(pid); ok {
-				if t, child := u.postgres[s.ppid]; child {
-					u.postgres[s.ppid] = t + s.own
+				for _, of := range []map[int]time.Duration{u.postgres, u.proxy} {
+					if t, child := of[s.ppid]; child {
+						of[s.ppid] = t + s.own
+					}
 				}
 			}
 		}
@@ -123,6 +124,17 @@ func measure(p Processes) usage {
 		u.generator = s.own
 	}
 	return u
+}
+
+// parents begins the account of processes whose children count with them.
+func parents(pids []int) map[int]time.Duration {
+	m := map[int]time.Duration{}
+	for _, pid := range pids {
+		if s, ok := stat(pid); ok {
+			m[pid] = s.own + s.children
+		}
+	}
+	return m
 }
 
 func rss(pid int) int64 {
@@ -142,13 +154,14 @@ func rss(pid int) int64 {
 // messages.
 func (r *Result) fill(from, to usage, n, deliveries int64) {
 	secs := to.at.Sub(from.at).Seconds()
-	server, postgres := spent(from.server, to.server), spent(from.postgres, to.postgres)
+	server, postgres, proxy := spent(from.server, to.server), spent(from.postgres, to.postgres), spent(from.proxy, to.proxy)
 	generator := to.generator - from.generator
 	per := func(d time.Duration) float64 { return round(d.Seconds()*1000/float64(n), 4) }
 	share := func(d time.Duration) float64 { return round(d.Seconds()/secs, 3) }
 	r.Seconds = round(secs, 2)
-	r.CPUMSPerMsg = CPUPerMsg{per(server), per(postgres), per(generator)}
-	r.CPUShare = CPUShare{share(server), share(postgres), share(generator)}
+	r.CPUMSPerMsg = CPUPerMsg{per(server), per(postgres), per(proxy), per(generator)}
+	r.CPUShare = CPUShare{share(server), share(postgres), share(proxy), share(generator)}
+	r.Nodes = len(to.server)
 	if deliveries > 0 {
 		r.USPerDelivery = round(server.Seconds()*1e6/float64(deliveries), 2)
 	}

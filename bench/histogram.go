@@ -40,6 +40,13 @@ func (h *histogram) add(d time.Duration) {
 	h.counts[bucketOf(uint64(max(0, d.Microseconds())))].Add(1)
 }
 
+// reset forgets all; what is added meanwhile may or may not be.
+func (h *histogram) reset() {
+	for i := range h.counts {
+		h.counts[i].Store(0)
+	}
+}
+
 // Quantiles of times in milliseconds.
 type Quantiles struct {
 	P50  float64 `json:"p50"`

@@ -49,6 +49,8 @@ type Options struct {
 	// Processes finds the system's processes, asked at both ends of the
 	// measurement; nil: by name.
 	Processes func() Processes
+	// Kill kills a node, for storm.
+	Kill func(node string) error
 	// Say tells of progress; nil: nobody.
 	Say func(string)
 
@@ -130,7 +132,7 @@ func httpClient(host string, conns int) *http.Client {
 	return h
 }
 
-// Run runs a workload: pairs, group, idle or connect.
+// Run runs a workload: pairs, group, idle, connect or storm.
 func Run(ctx context.Context, work string, o Options) (Result, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -147,6 +149,8 @@ func Run(ctx context.Context, work string, o Options) (Result, error) {
 		r, err = idle(ctx, o)
 	case "connect":
 		r, err = connects(ctx, o)
+	case "storm":
+		r, err = storm(ctx, o)
 	default:
 		return Result{}, fmt.Errorf("there is no workload %q", work)
 	}

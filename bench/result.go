@@ -32,19 +32,43 @@ type Result struct {
 	Reconnected    int64     `json:"reconnected"` // lost connections that clients mended
 	Fetched        int64     `json:"fetched"`     // deliveries that came by history instead of live
 	HistoryChecked int64     `json:"history_checked"`
+	Nodes          int       `json:"nodes"`           // processes of the server
+	FailedSends    int64     `json:"failed_sends"`    // refused for good; what waits and is sent again is none
+	LongestGapMS   float64   `json:"longest_gap_ms"`  // without a session, of any client
+	LongestSendMS  float64   `json:"longest_send_ms"` // from sending to the acknowledgement, waiting included
+	Storm          *Storm    `json:"storm,omitempty"`
 }
 
 // CPUPerMsg is CPU time for a message; for connect, for a connection.
 type CPUPerMsg struct {
-	Server    float64 `json:"server"`
+	Server    float64 `json:"server"` // all nodes
 	Postgres  float64 `json:"postgres"`
+	Proxy     float64 `json:"proxy"` // Nginx
 	Generator float64 `json:"generator"`
+}
+
+func (c CPUPerMsg) String() string {
+	return parts("%s %.3f ms", c.Server, c.Postgres, c.Generator, c.Proxy)
+}
+
+func (c CPUShare) String() string {
+	return parts("%s %.2f", c.Server, c.Postgres, c.Generator, c.Proxy)
+}
+
+// parts tells what each part used; a proxy only if there is one.
+func parts(format string, server, postgres, generator, proxy float64) string {
+	text := fmt.Sprintf(format+"   "+format+"   "+format, "server", server, "PostgreSQL", postgres, "generator", generator)
+	if proxy > 0 {
+		text += "   " + fmt.Sprintf(format, "Nginx", proxy)
+	}
+	return text
 }
 
 // CPUShare is how much of one core each part used.
 type CPUShare struct {
 	Server    float64 `json:"server"`
 	Postgres  float64 `json:"postgres"`
+	Proxy     float64 `json:"proxy"`
 	Generator float64 `json:"generator"`
 }
 
@@ -77,22 +101,30 @@ func (r Result) WriteTable(w io.Writer) error {
 	case "idle":
 		row("memory of a connection", "%.0f bytes of the server", r.BytesPerConn)
 		row("CPU while idle", "%.1f %% of a core, generator %.1f %%", 100*r.CPUShare.Server, 100*r.CPUShare.Generator)
+	case "storm":
+		row("lost, doubled, reordered", "%d, %d, %d   (%d messages compared with history)", r.Lost, r.Doubled, r.Reordered, r.HistoryChecked)
 	case "connect":
 		row("resumed", "%.0f /s", r.ConnsPerS)
 		quant("dial to resumed", r.AckMS)
-		row("CPU of a connection", "server %.3f ms   PostgreSQL %.3f ms   generator %.3f ms", r.CPUMSPerMsg.Server, r.CPUMSPerMsg.Postgres, r.CPUMSPerMsg.Generator)
+		row("CPU of a connection", "%s", r.CPUMSPerMsg)
 	default:
 		row("stored and acknowledged", "%.0f /s", r.AckedPerS)
 		row("delivered", "%.0f /s", r.DeliveredPerS)
 		quant("send to ack", r.AckMS)
 		quant("send to delivery", r.DeliverMS)
-		row("CPU of a message", "server %.3f ms   PostgreSQL %.3f ms   generator %.3f ms", r.CPUMSPerMsg.Server, r.CPUMSPerMsg.Postgres, r.CPUMSPerMsg.Generator)
+		row("CPU of a message", "%s", r.CPUMSPerMsg)
 		row("CPU of a delivery", "%.1f µs of the server", r.USPerDelivery)
 		row("lost, doubled, reordered", "%d, %d, %d   (%d messages compared with history)", r.Lost, r.Doubled, r.Reordered, r.HistoryChecked)
 	}
-	row("share of a core", "server %.2f   PostgreSQL %.2f   generator %.2f", r.CPUShare.Server, r.CPUShare.Postgres, r.CPUShare.Generator)
+	row("share of a core", "%s", r.CPUShare)
+	if s := r.Storm; s != nil {
+		row("sessions of the killed node", "%d of %d; half of them back after %.2f s, all after %.2f s", s.Sessions, r.Conns, s.HalfBackS, s.BackS)
+		quant("send to ack of others before", s.AckBefore)
+		quant("  and until all were back", s.AckDuring)
+	}
 	if r.Reconnected > 0 {
 		row("connections lost and mended", "%d", r.Reconnected)
+		row("longest gap of a client", "%.0f ms without a session, %.0f ms to an acknowledgement; failed sends %d", r.LongestGapMS, r.LongestSendMS, r.FailedSends)
 	}
 	if r.Fetched > 0 {
 		row("fetched from history", "%d deliveries", r.Fetched)

@@ -49,6 +49,9 @@ func (t *talk) settle(ctx context.Context, r *Result) error {
 	for _, m := range t.members {
 		r.Reconnected += m.live.Connects() - 1
 		r.Fetched += m.live.Fetched()
+		st := m.live.Stats()
+		r.LongestGapMS = max(r.LongestGapMS, float64(st.LongestGap.Milliseconds()))
+		r.LongestSendMS = max(r.LongestSendMS, float64(st.LongestSend.Milliseconds()))
 	}
 	t.close()
 	var seen faults

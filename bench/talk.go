@@ -57,6 +57,8 @@ type member struct {
 	number int // among all members of all rooms
 	place  int // in the room
 	sends  bool
+	node   atomic.Pointer[string] // of the present session
+	apart  atomic.Bool            // its acknowledgements are not measured
 
 	mu    sync.Mutex // of sending
 	next  uint32
@@ -141,7 +143,7 @@ func (t *talk) connect(ctx context.Context) error {
 		g.Go(func() error {
 			// The life of a Live is longer than gctx.
 			l := m.c.Start(ctx, client.LiveOptions{
-				Events:  client.Events{Delivery: m.heard},
+				Events:  client.Events{Delivery: m.heard, Connected: func(r client.Resumed) { m.node.Store(&r.Node) }},
 				Window:  t.o.Window,
 				CatchUp: 10_000_000,
 				Backoff: client.Backoff{Cap: 2 * time.Second},
@@ -267,7 +269,7 @@ func (m *member) done(r client.Receipt, err error) {
 	_, k, _ := t.stamp.read(r.ClientMsgID)
 	m.acked.Add(1)
 	t.acked.Add(1)
-	if t.measuring.Load() {
+	if t.measuring.Load() && !m.apart.Load() {
 		t.ack.add(time.Duration(time.Now().UnixNano() - m.sent[k%ring].Load()))
 	}
 	if t.o.Rate == 0 && t.sending.Load() {
