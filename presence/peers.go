@@ -17,8 +17,8 @@ type Gossip interface {
 	// NodeJoined tells of a node heard for the first time, or again after it
 	// was gone or has restarted: its table is asked for.
 	NodeJoined(node string)
-	// NodeGone tells that a node is dead or has said goodbye: its sessions are
-	// dropped from the table, and grace begins for its users unless it drained.
+	// NodeGone tells that a node is dead or has said goodbye: nothing is sent to
+	// it any more, and its users are in grace unless they are elsewhere.
 	NodeGone(node string)
 	// NodesOf calls yield once for each other node on which any of the users
 	// has a session or a listener, with those users.
