@@ -89,8 +89,8 @@ func (h *Hub) sendAbroad(notices []InboxNotice) {
 		case !ok:
 			b.at[k] = len(b.notices)
 			b.notices = append(b.notices, n)
-		case n.Entry.Pos > b.notices[i].Entry.Pos:
-			b.notices[i] = n
+		default:
+			b.notices[i] = b.notices[i].merge(n)
 		}
 	}
 	full := len(b.notices) >= maxAbroad
@@ -104,6 +104,16 @@ func (h *Hub) sendAbroad(notices []InboxNotice) {
 		default:
 		}
 	}
+}
+
+// merge makes one notice of two about the same entry.
+func (n InboxNotice) merge(o InboxNotice) InboxNotice {
+	if o.Entry.Pos < n.Entry.Pos {
+		n, o = o, n
+	}
+	passed := append(append(n.Passed, n.Entry.Pos), o.Passed...)
+	o.Passed = passed[:min(len(passed), maxNoticesPerUser)] // one that is not noted is found missing
+	return o
 }
 
 func (h *Hub) flushAbroad() {

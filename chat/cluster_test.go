@@ -247,5 +247,11 @@ func TestAWholeMeshTellsAtOnce(t *testing.T) {
 				t.Fatalf("%d of 30 messages came live", n)
 			}
 		}
+		time.Sleep(2 * time.Minute)
+		for i, n := range c.Nodes {
+			if reads := n.Service.Repaired(); reads != 0 {
+				t.Errorf("node %d read %d inboxes though nothing was lost", i, reads)
+			}
+		}
 	})
 }

@@ -61,8 +61,9 @@ type Home struct {
 // InboxNotice tells the sessions of a user that an inbox entry has changed.
 // Notices are a doorbell: they may be lost, merged or late; Pos tells.
 type InboxNotice struct {
-	User  UserID
-	Entry InboxEntry
+	User   UserID
+	Entry  InboxEntry
+	Passed []Pos // of older states of the entry, which this one stands for too
 }
 
 // ReadMark says that a user has read a channel, or a thread of it, up to Seq.

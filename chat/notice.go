@@ -42,7 +42,7 @@ func (h *Hub) inboxChangedHere(notices []InboxNotice) {
 	for _, n := range notices {
 		h.wakeWaits(n.User)
 		if h.Online(n.User) {
-			h.notices.post(n.User, func(u *userNotices) { u.put(n.Entry) })
+			h.notices.post(n.User, func(u *userNotices) { u.put(n.Entry, n.Passed...) })
 		}
 	}
 }
@@ -72,8 +72,12 @@ func (b *noticeBoard) post(user UserID, change func(u *userNotices)) {
 	}
 }
 
-// put adds an entry; of each channel the newest state stays.
-func (u *userNotices) put(e InboxEntry) {
+// put adds an entry, which stands for older states too; of each channel the
+// newest state stays.
+func (u *userNotices) put(e InboxEntry, passed ...Pos) {
+	for _, p := range passed {
+		u.pass(p)
+	}
 	i := slices.IndexFunc(u.entries, func(old InboxEntry) bool { return old.Channel == e.Channel })
 	switch {
 	case i < 0 && len(u.entries) >= maxNoticesPerUser:
@@ -85,8 +89,12 @@ func (u *userNotices) put(e InboxEntry) {
 	case e.Pos > u.entries[i].Pos:
 		u.entries[i], e = e, u.entries[i]
 	}
+	u.pass(e.Pos)
+}
+
+func (u *userNotices) pass(p Pos) {
 	if len(u.passed) < maxNoticesPerUser { // one not noted is found missing and read again
-		u.passed = append(u.passed, e.Pos)
+		u.passed = append(u.passed, p)
 	}
 }
 

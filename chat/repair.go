@@ -62,6 +62,10 @@ func (r *repairer) kick() {
 	}
 }
 
+// Repaired is how many inboxes were read since the start because something in
+// them had not been told.
+func (svc *Service) Repaired() int64 { return svc.repaired.Load() }
+
 // Missed tells that tidings of another node may have been lost.
 func (svc *Service) Missed() {
 	svc.profiles.forgetAll()

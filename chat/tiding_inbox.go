@@ -49,6 +49,10 @@ func appendOwn(b []byte, n *InboxNotice) []byte {
 	for _, t := range e.Threads {
 		b = appendNumber(appendNumber(appendNumber(b, t.Root), t.Unread), t.Mentions)
 	}
+	b = appendNumber(b, len(n.Passed))
+	for _, p := range n.Passed {
+		b = appendNumber(b, e.Pos-p)
+	}
 	return b
 }
 
@@ -63,6 +67,12 @@ func readOwn(p *parcel, head InboxEntry) InboxNotice {
 			break
 		}
 		e.Threads = append(e.Threads, ThreadUnread{Root: Seq(p.number()), Unread: Count(p.number()), Mentions: int(p.number())})
+	}
+	for range p.count() {
+		if p.bad {
+			break
+		}
+		n.Passed = append(n.Passed, e.Pos-Pos(p.number()))
 	}
 	return n
 }

@@ -41,10 +41,15 @@ func TestInboxTidingsRoundTrip(t *testing.T) {
 			if u%50 == 0 {
 				e.Threads = []ThreadUnread{{Root: 4, Unread: 3, Mentions: 1}, {Root: 6, Unread: 1}}
 			}
+			n := InboxNotice{User: u + 1}
+			if u%60 == 0 {
+				n.Passed = []Pos{Pos(u), 1}
+			}
 			if u%90 == 0 {
 				e.Peer, e.Kind = 44, KindDirect
 			}
-			notices = append(notices, InboxNotice{User: u + 1, Entry: e})
+			n.Entry = e
+			notices = append(notices, n)
 		}
 	}
 	var got []InboxNotice
