@@ -307,7 +307,7 @@ func (f *fleet) run(ctx context.Context, hangUp <-chan os.Signal, up func()) err
 	proxying, stopProxy := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopProxy()
 	if f.awaitAll(ctx, ready) && f.startProxy(ctx, proxying, &others, stop) {
-		f.attend(ctx, hangUp, &others)
+		f.attend(ctx, hangUp, stop, &others)
 		up()
 		<-ctx.Done()
 	}

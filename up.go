@@ -25,6 +25,7 @@ type upOptions struct {
 	shards, nodes, port         int
 	shardsGiven                 bool
 	proxied                     bool // Nginx stands before the nodes
+	terminal                    bool // when that is closed, everything ends
 }
 
 func newUp() *cobra.Command {
@@ -91,7 +92,8 @@ func up(ctx context.Context, o upOptions, c *cobra.Command) error {
 	if err := o.shape(cfg.Proxy, nginx.Find, say); err != nil {
 		return err
 	}
-	// From here on a SIGHUP does not end the process.
+	// From here on a SIGHUP does not end the process by itself.
+	o.terminal = haveTerminal() && !signal.Ignored(syscall.SIGHUP) // as nohup does
 	hangUp := make(chan os.Signal, 1)
 	signal.Notify(hangUp, syscall.SIGHUP)
 	defer signal.Stop(hangUp)

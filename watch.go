@@ -117,8 +117,8 @@ func look(ctx context.Context, url string, pid int) nodeState {
 
 // attend looks at the nodes, keeps the proxy's picture of them true, notes what
 // runs and replaces the nodes when that is wished for, in goroutines of wg that
-// end with ctx.
-func (f *fleet) attend(ctx context.Context, hangUp <-chan os.Signal, wg *sync.WaitGroup) {
+// end with ctx. A terminal that has been closed stops everything.
+func (f *fleet) attend(ctx context.Context, hangUp <-chan os.Signal, stop context.CancelCauseFunc, wg *sync.WaitGroup) {
 	f.lookAll(ctx)
 	f.keepNoted(ctx, wg)
 	wg.Go(func() {
@@ -139,10 +139,25 @@ func (f *fleet) attend(ctx context.Context, hangUp <-chan os.Signal, wg *sync.Wa
 			case <-ctx.Done():
 				return
 			case <-hangUp:
+				if f.o.terminal && !haveTerminal() {
+					stop(nil)
+					return
+				}
 				f.rollAll(ctx)
 			}
 		}
 	})
+}
+
+// haveTerminal tells whether this process belongs to a terminal. SIGHUP comes
+// when that is closed, too.
+func haveTerminal() bool {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	_ = tty.Close()
+	return true
 }
 
 // lookAll looks at every node once and tells the proxy what has changed.
