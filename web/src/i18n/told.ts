@@ -8,6 +8,7 @@ interface Words {
   readonly tested: string;
   readonly testedText: string;
   readonly something: string;
+  readonly readElsewhere: string;
 }
 
 const many = (n: number): string => (n > 999 ? "999+" : String(n));
@@ -20,6 +21,7 @@ export const told: { readonly en: Words; readonly ko: Words } = {
     tested: "Notifications work",
     testedText: "This is what a notification looks like here.",
     something: "There is something new.",
+    readElsewhere: "Read on another device.",
   },
   ko: {
     app: "고리",
@@ -28,6 +30,7 @@ export const told: { readonly en: Words; readonly ko: Words } = {
     tested: "알림이 잘 와요",
     testedText: "이 기기에서는 알림이 이렇게 보여요.",
     something: "새 소식이 있어요.",
+    readElsewhere: "다른 기기에서 읽었어요.",
   },
 };
 

@@ -31,7 +31,7 @@ function world() {
     scope: null as unknown as Scope,
   };
   w.scope = {
-    now: () => 1, languages: ["en"],
+    now: () => 1, languages: ["en"], strict: false,
     show: async (title, options) => {
       w.shown.push({ title, options });
       w.open = w.open.filter((n) => n.tag !== options.tag);
@@ -100,6 +100,18 @@ describe("a push", () => {
     expect(w.badges.at(-1)).toBe(0);
     await pushed(w.scope, message(5));
     expect(w.shown.length).toBe(1);
+  });
+
+  it("of reading elsewhere shows something where it must, which goes at once and hides nothing newer", async () => {
+    const w = world();
+    const strict = { ...w.scope, strict: true };
+    await pushed(strict, message(5));
+    await pushed(strict, clear(5));
+    expect(w.open.map((n) => [n.tag, n.closed])).toEqual([["c/100", true]]);
+    expect(w.shown.at(-1)).toMatchObject({ options: { tag: "c/100", silent: true } });
+    await pushed(strict, message(7));
+    await pushed(strict, clear(6));
+    expect(w.open.map((n) => [n.tag, n.closed])).toEqual([["c/100", false], ["other", true]]);
   });
 
   it("to test is shown and told to the pages", async () => {

@@ -1,7 +1,7 @@
 // What the service worker does with pushes and clicks, apart from how it is woken: see worker.ts.
 import { claim, noteRead, setToldMeta, toldMeta } from "../db/told";
 import { wordsFor } from "../i18n/told";
-import { parsePush, pathTo, tagOf, type FromWorker, type MessagePush, type Place } from "../model/push";
+import { parsePush, pathTo, tagOf, type ClearPush, type FromWorker, type MessagePush, type Place } from "../model/push";
 
 /** A page of this origin. */
 export interface PageClient {
@@ -23,6 +23,7 @@ export interface NoteOptions {
   readonly body: string;
   readonly tag: string;
   readonly renotify?: boolean;
+  readonly silent?: boolean;
   readonly icon: string;
   readonly badge: string;
   readonly timestamp?: number;
@@ -38,6 +39,8 @@ export interface NoteData extends Place {
 export interface Scope {
   now(): number;
   readonly languages: readonly string[];
+  /** The browser takes pushes away from who shows nothing for one (Safari). */
+  readonly strict: boolean;
   show(title: string, options: NoteOptions): Promise<void>;
   notes(tag: string): Promise<readonly Note[]>;
   pages(): Promise<readonly PageClient[]>;
@@ -77,7 +80,7 @@ async function take(scope: Scope, data: string): Promise<void> {
     case "clear":
       await scope.badge(push.badge).catch(() => {});
       await noteRead(push.channel, push.seq, scope.now()).catch(() => {});
-      for (const n of await scope.notes(tagOf(push.channel))) if (seqOf(n) <= push.seq) n.close();
+      await takeBack(scope, push, { ...face, body: words.readElsewhere }, words.app);
       return;
     case "test":
       await scope.show(words.tested, { ...face, body: words.testedText, tag: "test", renotify: true });
@@ -87,6 +90,17 @@ async function take(scope: Scope, data: string): Promise<void> {
       // A newer server's: browsers want something to be shown for every push.
       await scope.show(words.app, { ...face, body: words.something, tag: "other" });
   }
+}
+
+/** Closes what was shown of a channel up to a message. Where something has to be shown it takes the old one's place without
+ *  a sound, and goes at once. */
+async function takeBack(scope: Scope, push: ClearPush, face: Omit<NoteOptions, "tag">, title: string): Promise<void> {
+  const tag = tagOf(push.channel);
+  const open = await scope.notes(tag);
+  const newer = open.some((n) => seqOf(n) > push.seq);
+  if (scope.strict) await scope.show(title, { ...face, tag: newer ? "other" : tag, silent: true });
+  const gone = scope.strict ? await scope.notes(newer ? "other" : tag) : open;
+  for (const n of gone) if (seqOf(n) <= push.seq) n.close();
 }
 
 async function tellMessage(scope: Scope, push: MessagePush, lang: string): Promise<void> {

@@ -33,6 +33,7 @@ const self = globalThis as unknown as WorkerScope;
 const scope: Scope = {
   now: () => Date.now(),
   languages: navigator.languages,
+  strict: /AppleWebKit/.test(navigator.userAgent) && !/Chrom|Edg|Android/.test(navigator.userAgent),
   show: (title: string, options: NoteOptions) => self.registration.showNotification(title, options as NotificationOptions),
   notes: (tag) => self.registration.getNotifications({ tag }),
   pages: async () => (await self.clients.matchAll({ type: "window", includeUncontrolled: true })).map(pageOf),
