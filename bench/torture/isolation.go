@@ -46,7 +46,7 @@ func (w *world) isolation(log []Fault, r *Report) {
 	var took []time.Duration
 	for i, f := range log {
 		if f.Kind != KillShard || slices.ContainsFunc(log, func(o Fault) bool {
-			return o != log[i] && o.Kind != SlowClient && o.At < f.At+f.For && f.At < o.At+o.For+aftermath
+			return o != log[i] && o.Kind != SlowClient && o.Kind != CutMesh && o.At < f.At+f.For && f.At < o.At+o.For+aftermath
 		}) {
 			continue
 		}

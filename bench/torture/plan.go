@@ -65,6 +65,9 @@ func Plan(seed uint64, kinds []Kind, length time.Duration, nodes, shards, people
 			if at < length-500*time.Millisecond && !(f.Kind == CutMesh && nodes < 2) {
 				list = append(list, f)
 				at += between(rng, 1200*time.Millisecond, 3500*time.Millisecond)
+				if f.Kind == KillShard {
+					at += f.For // alone, so that it can be seen what else it does not hurt
+				}
 			}
 		}
 		at += time.Millisecond // a plan of nothing but what is left out ends as well
