@@ -96,8 +96,10 @@ func (w *world) flickers(log []Fault) []sighting {
 	doubtful := func(node string) []span {
 		var list []span
 		for _, f := range log {
-			hit := f.Kind == FreezeNode || f.Kind == CutMesh || f.Target == All
-			here := f.Target == All || f.Kind.ofNode() && (nodes[f.Target%len(nodes)] == node || f.Kind == CutMesh && nodes[f.Other%len(nodes)] == node)
+			// With all nodes gone nobody knows who will come back.
+			all := f.Kind.ofNode() && (f.Target == All || len(nodes) == 1)
+			hit := f.Kind == FreezeNode || f.Kind == CutMesh || all
+			here := all || f.Kind.ofNode() && (nodes[f.Target%len(nodes)] == node || f.Kind == CutMesh && nodes[f.Other%len(nodes)] == node)
 			if hit && here {
 				list = append(list, span{from: f.At, to: f.At + f.For + nodeUnsure})
 			}
