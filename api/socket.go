@@ -149,12 +149,11 @@ func (s *socket) pinged(context.Context, []byte) bool {
 	return true
 }
 
-// WriteFrames writes frames in one system call where they fit. An error has
-// ended the connection.
+// WriteFrames writes frames in one system call where they fit. After an error
+// nothing more can be written: the caller closes, and so says why first.
 func (s *socket) WriteFrames(_ context.Context, frames [][]byte) error {
 	calls, err := s.wire.writeFrames(frames)
 	if err != nil {
-		s.cut()
 		return fmt.Errorf("writing frames: %w", err)
 	}
 	n := 0

@@ -1,6 +1,8 @@
 package chat
 
 import (
+	"errors"
+	"os"
 	"runtime"
 	"time"
 )
@@ -99,7 +101,11 @@ func (s *Session) flush() {
 		s.writeSince.Store(0)
 		if err != nil {
 			s.hub.drops[dropWrite].Add(int64(len(batch.frames)))
-			s.end(CloseGoingAway, "the connection failed")
+			code := CloseGoingAway
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				code = CloseSlow
+			}
+			s.end(code, "the connection failed")
 		}
 	}
 }
