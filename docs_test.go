@@ -17,7 +17,7 @@ func TestTheFaultTableNamesTests(t *testing.T) {
 	if table, _, _ = strings.Cut(table, "\n## "); !found {
 		t.Fatal("there is no such table")
 	}
-	named := regexp.MustCompile("([a-z0-9_/]+_test\\.go) (Test[A-Za-z0-9]+(?:, Test[A-Za-z0-9]+)*)").FindAllStringSubmatch(table, -1)
+	named := regexp.MustCompile(`([a-z0-9_/]+_test\.go) (Test[A-Za-z0-9]+(?:, Test[A-Za-z0-9]+)*)`).FindAllStringSubmatch(table, -1)
 	if len(named) < 20 || strings.Count(table, "_test.go") != len(named) {
 		t.Errorf("%d files are named with tests, %d in all", len(named), strings.Count(table, "_test.go"))
 	}

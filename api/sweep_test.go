@@ -170,7 +170,7 @@ func TestTheBadInputTableNamesTests(t *testing.T) {
 	}
 	files := map[string]string{}
 	var unknown []string
-	for _, m := range regexp.MustCompile("([a-z0-9_/]+_test\\.go) (Test[A-Za-z0-9]+(?:, Test[A-Za-z0-9]+)*)").FindAllStringSubmatch(table, -1) {
+	for _, m := range regexp.MustCompile(`([a-z0-9_/]+_test\.go) (Test[A-Za-z0-9]+(?:, Test[A-Za-z0-9]+)*)`).FindAllStringSubmatch(table, -1) {
 		if files[m[1]] == "" {
 			text, err := os.ReadFile("../" + m[1])
 			if err != nil {

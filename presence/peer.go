@@ -52,7 +52,6 @@ type nodes struct {
 	table  table
 	byName map[string]*peer
 	all    []*peer // by index; nil: free. Written under table.mu as well, like joined
-	gone   int     // of all, those that are gone and have users in grace
 }
 
 func (n *nodes) init() {

@@ -243,14 +243,6 @@ func (d *device) endSpanLocked() {
 	}
 }
 
-// connectedNow tells whether the device has a session.
-func (d *device) connectedNow() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	n := len(d.spans)
-	return d.live != nil && n > 0 && d.spans[n-1].to == 0
-}
-
 // stateOf sums a message up: all that a person sees of it, but for the replies
 // under it, which follow from the others.
 func stateOf(m client.Message) state {
