@@ -79,7 +79,8 @@ func parts(queue []byte, ends []int, yield func(part []byte, flags byte)) {
 // before it are missing, and whether it is new.
 func (p *peer) number(h header) (missed, fresh bool) {
 	if h.link != p.theirLink {
-		missed = p.theirLink != 0 // else we begin with it
+		// Until it knew us it sent us nothing, which may be later than we met it.
+		missed = true
 		p.theirLink, p.got, p.partial = h.link, 0, nil
 	}
 	next := p.got + 1

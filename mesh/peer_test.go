@@ -80,7 +80,7 @@ func TestALostPartLosesItsBatchOnly(t *testing.T) {
 		missed bool
 		whole  string
 	}{
-		{1, flagFirst, "a", false, ""}, {2, 0, "b", false, ""}, {3, flagLast, "c", false, "abc"},
+		{1, flagFirst, "a", true, ""}, {2, 0, "b", false, ""}, {3, flagLast, "c", false, "abc"},
 		{4, flagFirst, "d", false, ""}, {6, flagLast, "f", true, ""},
 		{7, flagFirst | flagLast, "g", false, "g"},
 		{7, flagFirst | flagLast, "again", false, "stale"}, {5, 0, "late", false, "stale"},
