@@ -26,6 +26,19 @@ const (
 	aftermath = 2 * time.Second // of a fault
 )
 
+// lasts is how long a fault is felt: a drain is asked for in a moment, but its
+// node goes, and comes back, and devices that met several such nodes in a row
+// come back later each time.
+func (f Fault) lasts() time.Duration {
+	switch {
+	case f.Kind == Drain && f.Target == All:
+		return 15 * time.Second
+	case f.Kind == Drain:
+		return 5 * time.Second
+	}
+	return f.For
+}
+
 // refused hears of sends that wait in the outbox.
 func (d *device) refused(_ client.ClientMsgID, why *client.Error, after time.Duration) {
 	w := d.p.w
@@ -46,7 +59,7 @@ func (w *world) isolation(log []Fault, r *Report) {
 	var took []time.Duration
 	for i, f := range log {
 		if f.Kind != KillShard || slices.ContainsFunc(log, func(o Fault) bool {
-			return o != log[i] && o.Kind != SlowClient && o.Kind != CutMesh && o.At < f.At+f.For && f.At < o.At+o.For+aftermath
+			return o != log[i] && o.Kind != SlowClient && o.Kind != CutMesh && o.At < f.At+f.For && f.At < o.At+o.lasts()+aftermath
 		}) {
 			continue
 		}
