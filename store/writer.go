@@ -75,7 +75,11 @@ func (w *writer) run(ctx context.Context) {
 	for {
 		batch, pause := w.collect()
 		if len(batch) > 0 {
+			began := time.Now()
 			w.store(batch)
+			if len(batch) >= pacedFrom {
+				w.rest(ctx, began.Add(w.s.cfg.WritePace))
+			}
 			continue
 		}
 		var again <-chan time.Time // never, unless something is parked
@@ -94,6 +98,30 @@ func (w *writer) run(ctx context.Context) {
 				return
 			}
 		}
+	}
+}
+
+// pacedFrom is the number of calls in a batch from which on a writer keeps a
+// pace: several came while the one before was written, so more will come.
+const pacedFrom = 3
+
+// rest waits until the next batch may begin, unless a full one waits already. A
+// transaction costs PostgreSQL about as much as thirty messages in it, so under
+// load a pause makes fewer and larger ones of the same messages. It matters most
+// when many nodes write, each of which sees only its part of the load.
+func (w *writer) rest(ctx context.Context, until time.Time) {
+	w.mu.Lock()
+	full := w.closed || w.drafts >= w.s.cfg.BatchDrafts
+	w.mu.Unlock()
+	wait := time.Until(until)
+	if full || wait <= 0 {
+		return
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }
 
