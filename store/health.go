@@ -30,6 +30,7 @@ type shardConn struct {
 	pool *pgxpool.Pool
 
 	writers []*writer
+	crowd   chan struct{} // capacity maxCrowd; see readCrowd
 
 	revoked revokedWatch
 

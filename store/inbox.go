@@ -94,7 +94,7 @@ func (s *Store) Inbox(ctx context.Context, user chat.UserID, after chat.Pos, lim
 // home shard.
 func (s *Store) Home(ctx context.Context, user chat.UserID, after chat.Pos, limit int) (chat.Home, error) {
 	var h chat.Home
-	err := s.read(ctx, shard.Of(user), func(ctx context.Context, q querier) (err error) {
+	err := s.readCrowd(ctx, shard.Of(user), func(ctx context.Context, q querier) (err error) {
 		b := &pgx.Batch{}
 		queueInbox(b, user, after, inboxLimit(limit))
 		b.Queue(sqlSelf, shard.Of(user), user)

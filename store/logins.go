@@ -61,7 +61,7 @@ func insertLogin(ctx context.Context, tx pgx.Tx, user chat.UserID, id chat.Login
 // the user's home shard.
 func (s *Store) Authenticate(ctx context.Context, user chat.UserID, tokenHash [32]byte) (chat.Identity, error) {
 	id := chat.Identity{User: user}
-	err := s.read(ctx, shard.Of(user), func(ctx context.Context, q querier) error {
+	err := s.readCrowd(ctx, shard.Of(user), func(ctx context.Context, q querier) error {
 		err := q.QueryRow(ctx, `SELECT l.login_id, u.admin FROM data.logins l JOIN data.users u USING (partition, user_id)
 			WHERE l.partition = $1 AND l.user_id = $2 AND l.token_hash = $3 AND l.last_used_at > $4 AND NOT u.disabled`,
 			shard.Of(user), user, tokenHash[:], s.now().Add(-loginIdleLimit)).Scan(&id.Login, &id.Admin)

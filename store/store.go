@@ -113,7 +113,7 @@ func (s *Store) newShard(ctx context.Context, slot int, sc ShardConfig) (*shardC
 	if err != nil {
 		return nil, err
 	}
-	sh := &shardConn{id: sc.ID, slot: slot, cfg: pc.ConnConfig, pool: pool, wake: make(chan struct{}, 1)}
+	sh := &shardConn{id: sc.ID, slot: slot, cfg: pc.ConnConfig, pool: pool, wake: make(chan struct{}, 1), crowd: make(chan struct{}, maxCrowd)}
 	sh.revoked = newRevokedWatch(sh)
 	sh.up.Store(newUpState())
 	for range s.cfg.Writers {

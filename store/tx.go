@@ -176,6 +176,26 @@ func (s *Store) read(ctx context.Context, p shard.Partition, fn func(ctx context
 	}
 }
 
+// maxCrowd is how many of the reads that everybody makes at the same time, when a
+// node has died, are under way on one shard.
+const maxCrowd = 2
+
+// readCrowd is read for those. More at once would not be done sooner, but would
+// keep the writers of everybody else from PostgreSQL's processors.
+func (s *Store) readCrowd(ctx context.Context, p shard.Partition, fn func(ctx context.Context, q querier) error) error {
+	sh, err := s.locate(p)
+	if err != nil {
+		return err
+	}
+	select {
+	case sh.crowd <- struct{}{}:
+	case <-ctx.Done():
+		return chat.Retryable(chat.CodeOverloaded, time.Second, ctx.Err(), "too many come back at once")
+	}
+	defer func() { <-sh.crowd }()
+	return s.read(ctx, p, fn)
+}
+
 // readOn returns fn's error and whether what it saw counts.
 func (s *Store) readOn(ctx context.Context, sh *shardConn, p shard.Partition, fn func(ctx context.Context, q querier) error) (bool, error) {
 	ctx, done, err := sh.during(ctx)
