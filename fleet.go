@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"gori/nginx"
 	"gori/store/local"
@@ -126,12 +127,18 @@ func (f *fleet) addNodes() error {
 			n.name = f.cfg.Node.Name
 		}
 		f.nodes = append(f.nodes, n)
-		at, err := places.node(n.name, i)
-		if err != nil {
-			return err
-		}
-		if err := f.place(n, i, at); err != nil {
-			return fmt.Errorf("node %s: %w", n.name, err)
+		for try := 1; ; try++ {
+			at, err := places.node(n.name, i)
+			if err == nil {
+				err = f.place(n, i, at)
+			}
+			if err == nil {
+				break
+			}
+			// Somebody else may have taken a port that was free a moment ago.
+			if try == placeTries || !errors.Is(err, syscall.EADDRINUSE) {
+				return fmt.Errorf("node %s: %w", n.name, err)
+			}
 		}
 	}
 	if f.o.nodes > 1 && base != 0 {
@@ -139,6 +146,9 @@ func (f *fleet) addNodes() error {
 	}
 	return nil
 }
+
+// placeTries is how many ports are tried for a node.
+const placeTries = 5
 
 // place gives the i-th node its addresses and its process.
 func (f *fleet) place(n *upNode, i int, at nodePorts) error {

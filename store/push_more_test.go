@@ -169,6 +169,11 @@ func TestPushIsTriedAgain(t *testing.T) {
 		if i == 0 {
 			// More news does not hurry it, and comes with it.
 			b.say(ch, ann, "나중")
+			eventually(t, "the job is of the later one", func() bool {
+				var seq int64
+				err := b.shards[0].pool.QueryRow(context.Background(), `SELECT coalesce(max(seq), 0) FROM data.push_jobs`).Scan(&seq)
+				return err == nil && seq == 2
+			})
 		}
 		b.dueNow()
 	}

@@ -50,7 +50,7 @@ func newPostbox(t *testing.T, shards int) *postbox {
 	t.Helper()
 	var bell sync.Map
 	w := newWorld(t, shards, func(c *Config) {
-		c.PushGrace, c.StrictGate = 30*time.Millisecond, true
+		c.PushGrace, c.StrictGate, c.InboxPace = 30*time.Millisecond, true, -1
 		c.OnWake = func() {
 			if n, ok := bell.Load(0); ok {
 				n.(*notify.Notifier).Ring()
