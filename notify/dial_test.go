@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,12 +99,12 @@ func TestANameMayNotChangeItsMeaning(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("called") }))
 	defer srv.Close()
 	d := NewDialer(nil)
-	asked := 0
+	var asked atomic.Int64 // A and AAAA are asked for side by side
 	d.net.Resolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		asked++
+		asked.Add(1)
 		return nil, errors.New("no resolver here")
 	}}
-	if _, err := d.net.DialContext(context.Background(), "tcp", "rebind.example:443"); err == nil || asked == 0 {
+	if _, err := d.net.DialContext(context.Background(), "tcp", "rebind.example:443"); err == nil || asked.Load() == 0 {
 		t.Errorf("the name was not resolved when dialling: %v", err)
 	}
 	var refusedAddress *RefusedAddressError
