@@ -113,7 +113,13 @@ func claimFirst(ctx context.Context, conn *pgx.Conn, id shard.ID, m *shard.Map) 
 			SELECT p, 'active' FROM unnest($1::int[]) p`, owned); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, "INSERT INTO control.ring_document (epoch, doc) VALUES ($1, $2)", int64(m.Epoch()), m)
+		// A shard that comes to a ring in use learns the document by being asked to
+		// accept one.
+		var first *shard.Ring
+		if m.Has(id) {
+			first = shard.FirstRing(m)
+		}
+		_, err = tx.Exec(ctx, "INSERT INTO control.ring_acceptor (doc) VALUES ($1)", first)
 		return err
 	})
 }

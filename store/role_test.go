@@ -30,7 +30,7 @@ func TestNodesHaveNoRightsOverTheSchema(t *testing.T) {
 		"UPDATE data.audit SET action = ''",
 		"DELETE FROM data.audit",
 		"UPDATE control.partition_owner SET state = 'gone'",
-		"DELETE FROM control.ring_document",
+		"DELETE FROM control.ring_acceptor",
 		"SET session_replication_role = replica",
 		"CREATE ROLE more",
 		"COPY data.users TO PROGRAM 'cat'",

@@ -19,12 +19,19 @@ import (
 func Ring(ctx context.Context, dsn string) (*shard.Map, error) {
 	var m *shard.Map
 	err := with(ctx, dsn, func(conn *pgx.Conn) error {
-		var there bool
-		if err := conn.QueryRow(ctx, `SELECT to_regclass('control.ring_document') IS NOT NULL`).Scan(&there); err != nil || !there {
+		// The second is where it was before there were several versions of it.
+		var now, before bool
+		err := conn.QueryRow(ctx, `SELECT to_regclass('control.ring_acceptor') IS NOT NULL, to_regclass('control.ring_document') IS NOT NULL`).
+			Scan(&now, &before)
+		from := "SELECT doc -> 'map' FROM control.ring_acceptor WHERE doc IS NOT NULL"
+		switch {
+		case err != nil || !now && !before:
 			return err
+		case !now:
+			from = "SELECT doc FROM control.ring_document"
 		}
 		var doc []byte
-		err := conn.QueryRow(ctx, `SELECT doc FROM control.ring_document`).Scan(&doc)
+		err = conn.QueryRow(ctx, from).Scan(&doc)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}

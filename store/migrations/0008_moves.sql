@@ -1,0 +1,32 @@
+-- How far the moves of partitions are that this shard has a part in: one row a partition, that of its newest move. It
+-- is for people to read; what happens next follows from control.partition_owner alone.
+CREATE TABLE control.moves (
+    partition  int PRIMARY KEY,
+    reshard    text NOT NULL,
+    role       text NOT NULL CHECK (role IN ('source', 'target')),
+    peer       text NOT NULL,
+    attempt    int NOT NULL,
+    state      text NOT NULL,                  -- shard.MoveState
+    rows       bigint NOT NULL DEFAULT 0,      -- copied
+    total_rows bigint NOT NULL DEFAULT 0,      -- to copy, estimated
+    bytes      bigint NOT NULL DEFAULT 0,      -- copied
+    dirty      bigint NOT NULL DEFAULT 0,      -- keys changed and not yet copied again
+    pause_us   bigint NOT NULL DEFAULT 0,      -- of the last fence
+    error      text NOT NULL DEFAULT '',       -- of the last attempt
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- What proves a move, kept on both its shards for ever; doc is a shard.Receipt.
+CREATE TABLE control.receipts (
+    reshard   text NOT NULL,
+    partition int NOT NULL,
+    at        timestamptz NOT NULL,
+    doc       jsonb NOT NULL,
+    PRIMARY KEY (reshard, partition)
+);
+
+-- Nothing of the partition is left here.
+ALTER TABLE control.partition_owner ADD COLUMN cleaned bool NOT NULL DEFAULT false;
+
+CREATE INDEX partition_dirty_partition ON control.partition_dirty (partition, id);
