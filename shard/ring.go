@@ -46,6 +46,8 @@ type Plan struct {
 	// Detached says that the nodes carry it out, not a command.
 	Detached bool `json:"detached,omitempty"`
 	Paused   bool `json:"paused,omitempty"`
+	// Why says why it is paused, if a runner and not a person did it.
+	Why string `json:"why,omitempty"`
 	// MBps bounds the bytes copied in a second, in MB of 10⁶; 0: no bound of its own.
 	MBps float64 `json:"mbps,omitempty"`
 	// Slowdown bounds the latency of live writes: p99 at most this many times
@@ -68,6 +70,9 @@ type Ring struct {
 	Seats  []Seat `json:"seats"` // by ID
 	// Acceptors keep the document: names of shards, or "witness:NAME".
 	Acceptors []string `json:"acceptors"`
+	// OldAcceptors are those before, in a version that changes them: then a
+	// majority of both agrees. The next version has none.
+	OldAcceptors []string `json:"old_acceptors,omitempty"`
 	Plan      *Plan    `json:"plan,omitempty"`
 }
 

@@ -2,6 +2,7 @@ package reshard
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"gori/shard"
@@ -15,11 +16,27 @@ type Backend interface {
 	Look(ctx context.Context) (*Picture, error)
 	// Begin claims the partitions of g for this mover and its new attempt
 	// (planned → claimed). It returns a *HeldError if another mover that lives
-	// holds one of them.
+	// holds one of them. A partition that is active at g.To already and fenced at
+	// g.From, since a mover died between, is of the group too: its Cut forwards it.
 	Begin(ctx context.Context, g Group) (Work, error)
 	// Clean removes what a shard still has of partitions that are gone from it,
 	// at the pace given (forwarded → cleaned).
 	Clean(ctx context.Context, at shard.ID, ps []shard.Partition, pace Pace) error
+	// Left says what a shard that serves nothing still has to finish or to give
+	// away (rows of partitions that are gone, changed keys, batches not fanned
+	// out), in words; "" if nothing, so that it may go.
+	Left(ctx context.Context, at shard.ID) (string, error)
+}
+
+// At is told each named step that a mover or a runner passes, so that tests can
+// stop one there.
+type At func(step string)
+
+// Pass tells a step; a nil At hears nothing.
+func (a At) Pass(step string) {
+	if a != nil {
+		a(step)
+	}
 }
 
 // Work is one attempt at moving the partitions of a Group. Its methods are
@@ -72,6 +89,14 @@ func (e *BudgetError) Error() string {
 	return "the fence took " + e.Fenced.String() + " of its budget of " + e.Budget.String() + " and was taken back"
 }
 
+// BehindError says that keys change faster than they can be copied again. The
+// move is to be released and tried later.
+type BehindError struct{ Dirty int64 } // keys changed and not copied again
+
+func (e *BehindError) Error() string {
+	return "changes come faster than they can be followed: " + strconv.FormatInt(e.Dirty, 10) + " keys wait"
+}
+
 // DigestError says that the two sides differ. The source stays in charge.
 type DigestError struct {
 	Partition      shard.Partition
@@ -104,6 +129,8 @@ type Owner struct {
 	Attempt int         `json:"attempt,omitempty"`
 	// Cleaned says of a partition that is gone that no row of it is left.
 	Cleaned bool `json:"cleaned,omitempty"`
+	// FencedAt is when it was last fenced, so, for one that is gone, when it went.
+	FencedAt time.Time `json:"fenced_at,omitzero"`
 }
 
 // Picture is what the shards say at one time.
@@ -115,13 +142,17 @@ type Picture struct {
 }
 
 // Serving returns the shard that serves p, and false if none that answers does.
+// Right after the commit point the source is still fenced: then it is the
+// target.
 func (p *Picture) Serving(part shard.Partition) (Owner, bool) {
+	var best Owner
+	found := false
 	for _, o := range p.Owners[part] {
-		if o.State == Active || o.State == Fencing {
-			return o, true
+		if o.State == Active || o.State == Fencing && !found {
+			best, found = o, true
 		}
 	}
-	return Owner{}, false
+	return best, found
 }
 
 // TableReceipt counts one table of a partition as it was when ownership passed.
