@@ -41,21 +41,25 @@ const greetPatience = 5 * time.Second
 // without a map yet get the one the others have, or the first one if the whole
 // system is new. A new shard beside old ones that do not know it is refused:
 // taking a share by itself it would own partitions that others own. A shard
-// that does not answer is left for later if the others know it: what it owns is
-// unavailable, and all else is not.
+// that does not answer is left for later if the others know it and have this
+// schema already: what it owns is unavailable, and all else is not.
 func migrateAll(ctx context.Context, shards []ShardConfig, logger *slog.Logger) error {
 	maps, errs := readMaps(ctx, shards)
 	layout, err := layoutOf(shards, maps, errs)
 	if err != nil {
 		return err
 	}
-	return eachShard(ctx, shards, func(ctx context.Context, i int, s ShardConfig) error {
+	var there []store.ShardConfig
+	var missing []shard.ID
+	for i, s := range shards {
 		if errs[i] != nil {
 			logger.Warn("a shard does not answer; starting without it", "shard", s.ID, "error", errs[i])
-			return nil
+			missing = append(missing, shard.ID(s.ID))
+			continue
 		}
-		return store.Migrate(ctx, s.DSN, shard.ID(s.ID), layout)
-	})
+		there = append(there, store.ShardConfig{ID: shard.ID(s.ID), DSN: s.DSN})
+	}
+	return store.MigrateAll(ctx, there, missing, layout)
 }
 
 // readMaps asks each shard for its map; nil without an error for one that has

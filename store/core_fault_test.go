@@ -18,6 +18,7 @@ import (
 
 	"gori/chat"
 	"gori/shard"
+	"gori/store/schema"
 	"gori/store/storetest"
 )
 
@@ -383,7 +384,7 @@ func TestMigrateRefusesANewerSchemaAndAnotherShard(t *testing.T) {
 	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM control.partition_owner WHERE state = 'active'").Scan(&owned); err != nil || owned != len(m.Owned("a")) {
 		t.Errorf("owns %d, %v", owned, err)
 	}
-	if _, err := conn.Exec(t.Context(), "UPDATE "+versionTable+" SET version = 9999"); err != nil {
+	if _, err := conn.Exec(t.Context(), "UPDATE "+schema.VersionTable+" SET version = 9999"); err != nil {
 		t.Fatal(err)
 	}
 	var newer *SchemaNewerError

@@ -2,9 +2,13 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"gori/store/schema"
 )
 
 // AppRole is the PostgreSQL role that nodes should log in as. It may read and
@@ -14,8 +18,6 @@ import (
 // date when the role it connects as may make roles; where not, nodes run with
 // the rights of the address they were given.
 const AppRole = "gori_app"
-
-const sqlMayMakeRoles = "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
 
 // sqlAppRole tolerates another database of the same server doing it just now.
 const sqlAppRole = `DO $$ BEGIN
@@ -30,23 +32,41 @@ const sqlAppRights = `
 	GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA data TO ` + AppRole + `;
 	REVOKE UPDATE, DELETE ON data.audit FROM ` + AppRole + `;
 	GRANT SELECT ON ALL TABLES IN SCHEMA control TO ` + AppRole + `;
+	GRANT SELECT ON ` + schema.VersionTable + ` TO PUBLIC;
 	GRANT INSERT, UPDATE, DELETE ON control.fanout_pending, control.partition_dirty TO ` + AppRole + `;
 	GRANT USAGE ON ALL SEQUENCES IN SCHEMA data, control TO ` + AppRole
 
-// grantApp makes the role for nodes and gives it its rights on this database.
-func grantApp(ctx context.Context, conn *pgx.Conn) error {
-	var may bool
-	if err := conn.QueryRow(ctx, sqlMayMakeRoles).Scan(&may); err != nil {
+// rightsLock serialises those who give rights: advisory lock (79, rightsLock).
+const rightsLock = 1
+
+// rightsMark is noted on the database once the rights are those of this
+// program, so that a start need not give them again.
+func rightsMark() string {
+	sum := sha256.Sum256([]byte(fmt.Sprint(KnownSchema(), sqlAppRole, sqlAppRights)))
+	return "rights " + hex.EncodeToString(sum[:8])
+}
+
+// grantRoles makes the roles for nodes and gives them their rights on this
+// database, unless they have them.
+func grantRoles(ctx context.Context, conn *pgx.Conn) error {
+	const look = `SELECT (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user),
+		coalesce(obj_description('control'::regnamespace, 'pg_namespace') = $1, false) AND EXISTS (SELECT FROM pg_roles WHERE rolname = $2)`
+	var may, done bool
+	if err := conn.QueryRow(ctx, look, rightsMark(), AppRole).Scan(&may, &done); err != nil || !may || done {
 		return err
 	}
-	if !may {
-		return nil
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1, $2)", schema.Lock, rightsLock); err != nil {
+		return err
 	}
+	defer func() {
+		_, _ = conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1, $2)", schema.Lock, rightsLock)
+	}()
 	if _, err := conn.Exec(ctx, sqlAppRole); err != nil {
 		return fmt.Errorf("make the role %s: %w", AppRole, err)
 	}
-	// One statement list without arguments: it is for the schema's owner only.
-	if _, err := conn.PgConn().Exec(ctx, sqlAppRights).ReadAll(); err != nil {
+	// Statement lists without arguments: they are for the schema's owner only.
+	list := sqlAppRights + "; COMMENT ON SCHEMA control IS '" + rightsMark() + "'"
+	if _, err := conn.PgConn().Exec(ctx, list).ReadAll(); err != nil {
 		return fmt.Errorf("give the role %s its rights: %w", AppRole, err)
 	}
 	return nil
