@@ -43,14 +43,20 @@ const Database = "gori"
 // Start starts every instance and its supervisor, Stop stops all and gives the
 // folder back.
 type Cluster struct {
-	dir       string
-	logger    *slog.Logger
-	instances []*Instance
-	lock      *os.File
-	isNew     bool
+	dir    string
+	logger *slog.Logger
+	now    func() time.Time
+	lock   *os.File
+	isNew  bool
+	// throwaway is for tests whose data may be lost.
+	throwaway bool
 
-	stop context.CancelFunc // ends the supervisors; nil before Start
-	wg   sync.WaitGroup     // the supervisors
+	mu          sync.Mutex
+	instances   []*Instance            // guarded by mu; replaced, never changed
+	supervisors map[string]supervision // guarded by mu, by shard
+	life        context.Context        // guarded by mu: that of the supervisors; nil before Start
+	stop        context.CancelFunc     // guarded by mu: ends the supervisors; nil before Start
+	wg          sync.WaitGroup         // the supervisors
 }
 
 // Open takes the data folder, makes it if need be, and prepares its instances.
@@ -68,7 +74,8 @@ func Open(cfg ClusterConfig) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{dir: dir, logger: cfg.Logger, lock: lock}
+	c := &Cluster{dir: dir, logger: cfg.Logger, lock: lock, supervisors: map[string]supervision{}}
+	c.setClock(cfg.Now)
 	if c.logger == nil {
 		c.logger = slog.New(slog.DiscardHandler)
 	}
@@ -97,12 +104,8 @@ func (c *Cluster) prepare(cfg ClusterConfig) error {
 		if err := needSpace(c.dir, uint64(cfg.Shards)*newInstanceBytes); err != nil {
 			return err
 		}
-		now := time.Now
-		if cfg.Now != nil {
-			now = cfg.Now
-		}
 		c.isNew = true
-		file = &dataFile{Format: formatVersion, MadeBy: cfg.Version, MadeAt: now().UTC(), Shards: firstIDs(cfg.Shards)}
+		file = &dataFile{Format: formatVersion, MadeBy: cfg.Version, MadeAt: c.now().UTC(), Shards: firstIDs(cfg.Shards)}
 		if err := writeDataFile(c.dir, file); err != nil {
 			return fmt.Errorf("note what the data folder holds: %w", err)
 		}
@@ -110,7 +113,7 @@ func (c *Cluster) prepare(cfg ClusterConfig) error {
 		return fmt.Errorf("%w: %s has %d shards, --shards says %d", ErrReshard, c.dir, len(file.Shards), cfg.Shards)
 	}
 	for _, s := range file.Shards {
-		in, err := New(Config{ID: s.ID, Dir: filepath.Join(c.dir, "shards", s.ID), Notice: c.noticeFor(s.ID)})
+		in, err := c.newInstance(s.ID)
 		if err != nil {
 			return err
 		}
@@ -138,11 +141,14 @@ func (c *Cluster) New() bool { return c.isNew }
 // Dir returns the absolute data folder.
 func (c *Cluster) Dir() string { return c.dir }
 
-// Shards returns the instances in the order of their ids, with their addresses.
+// Shards returns the instances in the order in which the folder's file names
+// them, with their addresses.
 func (c *Cluster) Shards() []Shard {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var list []Shard
 	for _, in := range c.instances {
-		list = append(list, Shard{ID: in.ID(), DSN: in.DSN(Database), PID: in.PID()})
+		list = append(list, c.shardOf(in))
 	}
 	return list
 }
@@ -150,9 +156,12 @@ func (c *Cluster) Shards() []Shard {
 // Start makes what is missing, starts every instance and keeps them running
 // until Stop. It returns when all take connections, or stops what it started.
 func (c *Cluster) Start(ctx context.Context) error {
-	errs := make([]error, len(c.instances))
+	c.mu.Lock()
+	all := c.instances
+	c.mu.Unlock()
+	errs := make([]error, len(all))
 	var wg sync.WaitGroup
-	for n, in := range c.instances {
+	for n, in := range all {
 		wg.Go(func() { errs[n] = c.startOne(ctx, in) })
 	}
 	wg.Wait()
@@ -160,10 +169,11 @@ func (c *Cluster) Start(ctx context.Context) error {
 		c.stopInstances(context.WithoutCancel(ctx))
 		return err
 	}
-	var life context.Context
-	life, c.stop = context.WithCancel(context.WithoutCancel(ctx))
-	for _, in := range c.instances {
-		c.wg.Go(func() { c.supervise(life, in) })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.life, c.stop = context.WithCancel(context.WithoutCancel(ctx))
+	for _, in := range all {
+		c.superviseLocked(in)
 	}
 	return nil
 }
@@ -216,17 +226,22 @@ func (c *Cluster) supervise(life context.Context, in *Instance) {
 // folder back. When ctx ends it stops waiting for a clean shutdown. It may be
 // called more than once.
 func (c *Cluster) Stop(ctx context.Context) {
+	c.mu.Lock()
 	if c.stop != nil {
 		c.stop()
 	}
+	c.mu.Unlock()
 	c.wg.Wait()
 	c.stopInstances(ctx)
 	c.Close()
 }
 
 func (c *Cluster) stopInstances(ctx context.Context) {
+	c.mu.Lock()
+	all := c.instances
+	c.mu.Unlock()
 	var wg sync.WaitGroup
-	for _, in := range c.instances {
+	for _, in := range all {
 		wg.Go(func() { in.Stop(ctx) })
 	}
 	wg.Wait()

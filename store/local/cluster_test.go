@@ -20,6 +20,7 @@ func openCluster(t *testing.T, dir string, shards int) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.throwaway = true
 	for _, in := range c.instances {
 		in.cfg.Throwaway = true
 	}
