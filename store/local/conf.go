@@ -10,10 +10,14 @@ import (
 // writeConf writes the server's configuration anew at every start, so that a
 // newer Gori brings its own settings. What an owner wants otherwise goes into
 // custom.conf beside it, which is read last.
-func writeConf(pgData string, cfg Config, sockets string, acc account) error {
-	durable := "on"
+func writeConf(pgData string, cfg Config, sockets string, acc account, more []string) error {
+	fsync, durable := "on", "on"
 	if cfg.Throwaway {
-		durable = "off"
+		fsync = "off"
+		// A pair's promises to each other hold also without a safe disk.
+		if !cfg.Paired {
+			durable = "off"
+		}
 	}
 	lines := []string{
 		"# Written by Gori at each start. Put your own settings into custom.conf beside this file.",
@@ -24,7 +28,7 @@ func writeConf(pgData string, cfg Config, sockets string, acc account) error {
 		fmt.Sprintf("max_connections = %d", cfg.MaxConnections),
 		fmt.Sprintf("shared_buffers = '%dMB'", cfg.SharedBuffersMB),
 		"dynamic_shared_memory_type = posix",
-		"fsync = " + durable,
+		"fsync = " + fsync,
 		"full_page_writes = " + durable,
 		"synchronous_commit = " + durable,
 		// Crash recovery replays at most this much: seconds, not a minute.
@@ -47,9 +51,9 @@ func writeConf(pgData string, cfg Config, sockets string, acc account) error {
 		"log_line_prefix = '%m [%p] %e '",
 		"log_checkpoints = off",
 		"log_autovacuum_min_duration = -1",
-		"include_if_exists 'custom.conf'",
-		"",
 	}
+	lines = append(lines, more...)
+	lines = append(lines, "include_if_exists 'custom.conf'", "")
 	hba := "# Written by Gori. Only who may enter the socket's folder reaches this server.\nlocal all all trust\nlocal replication all trust\n"
 	for name, text := range map[string]string{"postgresql.conf": strings.Join(lines, "\n"), "pg_hba.conf": hba} {
 		if err := writeOwned(filepath.Join(pgData, name), text, acc); err != nil {

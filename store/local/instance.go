@@ -32,6 +32,10 @@ type Config struct {
 	StartPatience   time.Duration // for crash recovery at the start; default 2 min
 	StopPatience    time.Duration // for each stage of a stop; default 20 s
 	Notice          func(line string)
+
+	// Paired says that the instance is one of two with the same data: a primary
+	// and its standby. Which of them it is, Follow says.
+	Paired bool
 }
 
 // Instance is one PostgreSQL server of this host. Its methods may be called
@@ -43,6 +47,7 @@ type Instance struct {
 	log     *serverLog
 
 	mu   sync.Mutex              // held by Init, Start, Stop and Kill while they work
+	lead string                  // guarded by mu: the address of the primary it follows; "": it is one
 	proc atomic.Pointer[process] // written under mu; nil when never started or stopped
 }
 
@@ -182,6 +187,15 @@ func (i *Instance) run(bin Binaries, name, dir string, args []string, death sysc
 	return start(cmd, i.log)
 }
 
+// major is the version that made the data.
+func (i *Instance) major() (int, error) {
+	raw, err := os.ReadFile(filepath.Join(i.dataDir(), "PG_VERSION"))
+	if err != nil {
+		return 0, fmt.Errorf("shard %s has no data: %w", i.cfg.ID, err)
+	}
+	return strconv.Atoi(strings.TrimSpace(string(raw)))
+}
+
 // Start runs the server and returns when it takes connections. Leftovers of an
 // earlier run are ended first; a crashed server recovers, which may take
 // seconds. Starting a running instance does nothing.
@@ -191,11 +205,10 @@ func (i *Instance) Start(ctx context.Context) error {
 	if p := i.proc.Load(); p != nil && !p.ended() {
 		return nil
 	}
-	raw, err := os.ReadFile(filepath.Join(i.dataDir(), "PG_VERSION"))
+	major, err := i.major()
 	if err != nil {
-		return fmt.Errorf("shard %s has no data: %w", i.cfg.ID, err)
+		return err
 	}
-	major, _ := strconv.Atoi(strings.TrimSpace(string(raw)))
 	bin, err := FindBinaries(major)
 	if err != nil {
 		return err
@@ -209,7 +222,7 @@ func (i *Instance) Start(ctx context.Context) error {
 	if err := makePrivate(i.sockets, i.acc); err != nil {
 		return fmt.Errorf("make the socket folder of shard %s: %w", i.cfg.ID, err)
 	}
-	if err := writeConf(i.dataDir(), i.cfg, i.sockets, i.acc); err != nil {
+	if err := i.configureLocked(); err != nil {
 		if errors.Is(err, syscall.ENOSPC) {
 			err = fmt.Errorf("%w: %w", ErrDiskFull, err)
 		}
