@@ -34,7 +34,11 @@ func (s *privateSystem) Inject(ctx context.Context, f torture.Fault) error {
 		}
 		return s.signalNodes(ctx, f.Target, syscall.SIGTERM)
 	case torture.KillShard:
-		return s.killShard(ctx, s.shards[f.Target%len(s.shards)], f.For)
+		return s.killShard(ctx, f.Shard, f.For)
+	case torture.CutShard:
+		return s.taps.cut(ctx, f.Shard, f.How, f.For)
+	case torture.DiskFull:
+		return s.disk.fill(ctx, s.done, f.For)
 	case torture.FreezeNode:
 		return s.freeze(ctx, f.Target, f.For)
 	case torture.CutMesh:

@@ -12,9 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"gori/client"
-	"gori/shard"
 )
 
 const (
@@ -33,14 +30,26 @@ type privateSystem struct {
 	done   chan struct{} // closed when it has ended
 	url    string
 	nodes  []string
-	shards []string
-	ring   *shard.Map
+	taps   *taps      // between nodes and shards
+	small  string     // the shard that has a disk of its own, "" if none has
+	disk   *smallDisk // nil if none has
+	shards []string   // those of the beginning
+	homes  homes
+}
+
+// privateOptions say what startPrivate makes.
+type privateOptions struct {
+	data          string // a new folder to keep; "" makes one that goes
+	shards, nodes int
+	taps          bool // nodes can be cut off from shards
+	smallDisk     bool // the last shard gets a disk of its own, if that is allowed
 }
 
 // startPrivate starts a system and waits until all its nodes serve. Data in a
 // given folder is kept, else everything goes.
-func startPrivate(ctx context.Context, data string, shards, nodes int) (_ *privateSystem, err error) {
+func startPrivate(ctx context.Context, o privateOptions) (_ *privateSystem, err error) {
 	s := &privateSystem{done: make(chan struct{})}
+	data := o.data
 	if data == "" {
 		if s.temp, err = os.MkdirTemp("", "gori-torture-"); err != nil {
 			return nil, err
@@ -54,8 +63,11 @@ func startPrivate(ctx context.Context, data string, shards, nodes int) (_ *priva
 	if err == nil {
 		s.log, err = os.Create(data + ".log")
 	}
+	if err == nil && o.taps {
+		s.taps, err = openTaps()
+	}
 	if err == nil {
-		err = s.start(shards, nodes)
+		err = s.start(o)
 	}
 	if err != nil {
 		close(s.done)
@@ -63,7 +75,7 @@ func startPrivate(ctx context.Context, data string, shards, nodes int) (_ *priva
 	}
 	ready, cancel := context.WithTimeout(ctx, privateReady)
 	defer cancel()
-	if err = s.awaitReady(ready, nodes); err != nil {
+	if err = s.awaitReady(ready, o.nodes); err != nil {
 		words := s.lastWords()
 		return nil, errors.Join(fmt.Errorf("the private system does not start: %w; its last words:\n%s", err, words), s.stop())
 	}
@@ -72,17 +84,23 @@ func startPrivate(ctx context.Context, data string, shards, nodes int) (_ *priva
 
 // start runs gori up. Its environment has no settings but those that tests
 // give; it dies with this process.
-func (s *privateSystem) start(shards, nodes int) error {
+func (s *privateSystem) start(o privateOptions) error {
+	if o.smallDisk {
+		s.makeSmall(o.shards)
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(self, "up", "--data", s.dir, "--port", "0", "--shards", fmt.Sprint(shards), "--nodes", fmt.Sprint(nodes))
+	cmd := exec.Command(self, "up", "--data", s.dir, "--port", "0", "--shards", fmt.Sprint(o.shards), "--nodes", fmt.Sprint(o.nodes))
 	cmd.Dir = filepath.Dir(s.dir) // where no config.yaml lies
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(pair string) bool {
 		return strings.HasPrefix(pair, "GORI_") && !strings.HasPrefix(pair, "GORI_MUTANT=")
 	})
 	cmd.Env = append(cmd.Env, envFaults+"=1")
+	if s.taps != nil {
+		cmd.Env = append(cmd.Env, envTaps+"="+s.taps.dir)
+	}
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	started := make(chan error, 1)
@@ -126,12 +144,22 @@ func (s *privateSystem) awaitReady(ctx context.Context, nodes int) error {
 	if err := awaitReady(ctx, s.url+"/readyz"); err != nil {
 		return err
 	}
-	ring, err := readRing(ctx, asConfig(r.Shards))
-	if err != nil {
-		return err
-	}
-	s.ring = ring.Map
 	return nil
+}
+
+// makeSmall gives the last of so many shards a disk of its own. Where that is
+// not allowed no shard has one.
+func (s *privateSystem) makeSmall(shards int) {
+	if shards > len(tapLetter) {
+		return
+	}
+	name := tapLetter[shards-1 : shards]
+	disk, err := mountSmallDisk(filepath.Join(s.dir, "shards", name))
+	if err != nil {
+		fmt.Fprintln(s.log, err)
+		return
+	}
+	s.small, s.disk = name, disk
 }
 
 func (s *privateSystem) poll(ctx context.Context) error {
@@ -162,10 +190,17 @@ func (s *privateSystem) stop() error {
 	if s.log != nil {
 		_ = s.log.Close()
 	}
-	if s.temp != "" {
-		return os.RemoveAll(s.temp)
+	var err error
+	if s.taps != nil {
+		err = s.taps.close()
 	}
-	return nil
+	if s.disk != nil {
+		err = errors.Join(err, s.disk.unmount())
+	}
+	if s.temp != "" {
+		err = errors.Join(err, os.RemoveAll(s.temp))
+	}
+	return err
 }
 
 // lastWords is the end of the system's log.
@@ -183,10 +218,5 @@ func (s *privateSystem) URL() string { return s.url }
 // Nodes names its nodes.
 func (s *privateSystem) Nodes() []string { return s.nodes }
 
-// Shards names its shards.
+// Shards names the shards it began with.
 func (s *privateSystem) Shards() []string { return s.shards }
-
-// ShardOf names the shard that keeps a channel.
-func (s *privateSystem) ShardOf(id client.ChannelID) string {
-	return string(s.ring.Owner(shard.Of(id)))
-}

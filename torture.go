@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,9 +94,14 @@ func (f *tortureFlags) run(c *cobra.Command) error {
 
 // torture runs against a system that is gone when it returns.
 func (f *tortureFlags) torture(ctx context.Context, o torture.Options) (_ *torture.Report, err error) {
-	sys, err := startPrivate(ctx, f.data, f.shards, f.nodes)
+	sys, err := startPrivate(ctx, privateOptions{data: f.data, shards: f.shards, nodes: f.nodes,
+		taps: slices.Contains(o.Faults, torture.CutShard), smallDisk: slices.Contains(o.Faults, torture.DiskFull)})
 	if err != nil {
 		return nil, err
+	}
+	if sys.disk == nil && slices.Contains(o.Faults, torture.DiskFull) {
+		o.Say("no disk-full: a shard gets no disk of its own here, that takes root")
+		o.Faults = slices.DeleteFunc(o.Faults, func(k torture.Kind) bool { return k == torture.DiskFull })
 	}
 	defer func() {
 		o.Say("stopping the system")

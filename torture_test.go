@@ -41,7 +41,7 @@ func tortured(t *testing.T, program, mutant string, args ...string) (code int, r
 // known seed; make soak goes on for long ones.
 func TestTorture(t *testing.T) {
 	code, r, said := tortured(t, binary(t), "", "--seed", "6", "--seconds", "9", "--nodes", "3", "--shards", "3")
-	if code != exitOK || !r.Clean() || r.Acked == 0 || r.Delivered == 0 || r.Faults < 3 {
+	if code != exitOK || !r.Clean() || r.Acked == 0 || r.Delivered == 0 || r.Faults < 2 {
 		t.Errorf("exit %d: %s\nviolations:\n%s\nfaults:\n%s", code, said, strings.Join(r.Violations, "\n"), strings.Join(r.Log, "\n"))
 	}
 }

@@ -126,7 +126,7 @@ func up(ctx context.Context, o upOptions, c *cobra.Command) error {
 	if err := cluster.Start(ctx); err != nil {
 		return quiet(ctx, err)
 	}
-	if err := migrateAll(ctx, asConfig(cluster.Shards()), logger); err != nil {
+	if err := migrateOwn(ctx, asConfig(cluster.Shards()), logger); err != nil {
 		return quiet(ctx, err)
 	}
 	f, err := newFleet(o, cfg, file, l, cluster, logger)
@@ -162,7 +162,7 @@ func asConfig(shards []local.Shard) []ShardConfig {
 // asNodeConfig is asConfig for nodes, which log in with fewer rights than the
 // owner of the schema. The last of two users in an address counts.
 func asNodeConfig(shards []local.Shard) []ShardConfig {
-	list := asConfig(shards)
+	list := tapped(asConfig(shards))
 	for i := range list {
 		list[i].DSN += " user=" + store.AppRole
 	}

@@ -1,8 +1,10 @@
 package torture
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gori/client"
@@ -20,10 +22,12 @@ const (
 	refuseWithin = time.Second
 	refuseSlack  = 500 * time.Millisecond
 	// isolated is the time within which sends to other shards must be answered
-	// while one is down. On two cores, with PostgreSQL recovering beside, it is
+	// while one is down, and all sends when a mover has died: what it fenced is
+	// free again after 2 s. On two cores, with PostgreSQL recovering beside, it is
 	// far more than they take.
 	isolated  = 3 * time.Second
 	aftermath = 2 * time.Second // of a fault
+	restart   = 5 * time.Second // of a PostgreSQL that could not begin
 )
 
 // lasts is how long a fault is felt: a drain is asked for in a moment, but its
@@ -35,6 +39,8 @@ func (f Fault) lasts() time.Duration {
 		return 15 * time.Second
 	case f.Kind == Drain:
 		return 5 * time.Second
+	case f.Kind == DiskFull:
+		return f.For + restart // PostgreSQL is tried again and again, less and less often
 	}
 	return f.For
 }
@@ -52,20 +58,76 @@ func (d *device) refused(_ client.ClientMsgID, why *client.Error, after time.Dur
 	}
 }
 
-// isolation looks at sends to healthy shards while another one was down and
-// nothing else was wrong.
-func (w *world) isolation(log []Fault, r *Report) {
-	shards := w.sys.Shards()
-	var took []time.Duration
-	for i, f := range log {
-		if f.Kind != KillShard || slices.ContainsFunc(log, func(o Fault) bool {
-			return o != log[i] && o.Kind != SlowClient && o.Kind != CutMesh && o.At < f.At+f.For && f.At < o.At+o.lasts()+aftermath
-		}) {
+// locate asks where all channels are, and remembers where they have been.
+func (w *world) locate(ctx context.Context) map[client.ChannelID][]string {
+	ids := make([]client.ChannelID, len(w.channels))
+	for i, ch := range w.channels {
+		ids[i] = ch.id
+	}
+	homes := w.sys.Homes(ctx, ids)
+	for _, ch := range w.channels {
+		ch.mu.Lock()
+		for _, s := range homes[ch.id] {
+			if n := len(ch.homes); n == 0 || ch.homes[n-1] != s {
+				ch.homes = append(ch.homes, s)
+			}
+		}
+		ch.mu.Unlock()
+	}
+	return homes
+}
+
+// around finds the channels that a fault of a shard hurts.
+func (w *world) around(ctx context.Context, f Fault) *nearby {
+	if f.Shard == "" {
+		return nil
+	}
+	n := &nearby{channels: map[client.ChannelID]bool{}}
+	w.hurt(ctx, f.Shard, n)
+	return n
+}
+
+// afterwards adds those that have come to the shard meanwhile.
+func (w *world) afterwards(ctx context.Context, f Fault) {
+	if f.near != nil {
+		w.hurt(ctx, f.Shard, f.near)
+	}
+}
+
+func (w *world) hurt(ctx context.Context, victim string, n *nearby) {
+	for id, homes := range w.locate(ctx) {
+		if slices.Contains(homes, victim) {
+			n.channels[id] = true
+		}
+	}
+}
+
+// disturbed tells whether something else was wrong during the i-th fault that
+// may delay sends. A reshard may not, whatever becomes of who carries it out.
+func disturbed(log []Fault, i int) bool {
+	f := log[i]
+	for j, o := range log {
+		switch o.Kind {
+		case SlowClient, CutMesh, Reshard, KillMover:
 			continue
 		}
-		down := shards[f.Target%len(shards)]
+		if j != i && o.At < f.At+f.For && f.At < o.At+o.lasts()+aftermath {
+			return true
+		}
+	}
+	return false
+}
+
+// isolation looks at sends to healthy shards while another one could not be
+// used and nothing else was wrong, and at all sends after a mover was hit.
+func (w *world) isolation(log []Fault, r *Report) {
+	var took []time.Duration
+	for i, f := range log {
+		if !f.ofShard() && f.Kind != KillMover || disturbed(log, i) {
+			continue
+		}
 		for _, ch := range w.channels {
-			if ch.shard == down {
+			if f.near != nil && f.near.channels[ch.id] {
 				continue
 			}
 			for _, s := range ch.sends {
@@ -79,7 +141,7 @@ func (w *world) isolation(log []Fault, r *Report) {
 				took = append(took, ret-s.call)
 				if ret-s.call > isolated+w.lag {
 					r.Isolation++
-					w.problemIn("P6: a send waited because of another shard", fmt.Sprintf("%s is on %s, %s was down: %s", ch.name, ch.shard, down, s.times(w.began)), ch, s.seq)
+					w.problemIn("P6: a send waited because of what it has nothing to do with", fmt.Sprintf("%s was on %s during %s: %s", ch.name, strings.Join(ch.homes, ", "), f, s.times(w.began)), ch, s.seq)
 				}
 			}
 		}

@@ -164,6 +164,20 @@ func (s *send) altered(m client.Message) string {
 	return ""
 }
 
+// judgeShards has the system look at its shards.
+func (w *world) judgeShards(ctx context.Context, r *Report) error {
+	w.say("looking at the shards")
+	wrong, err := w.sys.Verify(ctx)
+	if err != nil {
+		return fmt.Errorf("looking at the shards: %w", err)
+	}
+	r.Misplaced = int64(len(wrong))
+	for _, what := range wrong {
+		w.problem("the shards: something is not in its place", what)
+	}
+	return nil
+}
+
 // judgeAccess looks at what came to people who were shut out, and to logins that
 // had ended. Where the server tells of more joinings than were asked for, an old
 // call came late and the person was in again by right.

@@ -18,11 +18,18 @@ type System interface {
 	// those the protocol tells.
 	Nodes() []string
 	Shards() []string
-	// ShardOf names the shard that keeps a channel.
-	ShardOf(client.ChannelID) string
+	// Victim names the shard that a fault would hit just now, "" if it is no
+	// fault of a shard.
+	Victim(f Fault) string
+	// Homes names the shards that have to do with channels just now: those that
+	// serve them, first, and those to which they are being moved.
+	Homes(ctx context.Context, channels []client.ChannelID) map[client.ChannelID][]string
 	// Inject does a fault other than slow-client and returns when it is over. It
 	// heals what it did also when ctx ends.
 	Inject(ctx context.Context, f Fault) error
+	// Verify finds what is wrong with the shards after the end: partitions
+	// without exactly one owner, receipts that do not hold, left-overs of moves.
+	Verify(ctx context.Context) ([]string, error)
 }
 
 // Limits of a run.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -141,7 +142,7 @@ func (ch *channel) excerpt(at client.Seq, began time.Duration) []string {
 	if ch.truth == nil {
 		return nil
 	}
-	lines := []string{fmt.Sprintf("channel %s (%s) on shard %s, %d messages:", ch.name, ch.id, ch.shard, len(ch.truth.messages))}
+	lines := []string{fmt.Sprintf("channel %s (%s) on shards %s, %d messages:", ch.name, ch.id, strings.Join(ch.homes, ", "), len(ch.truth.messages))}
 	for i, m := range ch.truth.messages {
 		if m.Seq < at-around || m.Seq > at+around {
 			continue

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"gori/client"
 )
 
 // Kind names a sort of fault.
@@ -17,11 +19,29 @@ const (
 	CutMesh    Kind = "cut-mesh"    // two nodes do not hear each other for a while
 	Drain      Kind = "drain"       // SIGTERM of a node, or all of them one by one
 	SlowClient Kind = "slow-client" // a device stops reading for a while
+	CutShard   Kind = "cut-shard"   // a PostgreSQL lives, but the nodes do not reach it for a while
+	DiskFull   Kind = "disk-full"   // a PostgreSQL has no space left for a while
+	Reshard    Kind = "reshard"     // a shard is added, or one is taken away
+	KillMover  Kind = "kill-mover"  // SIGKILL or SIGSTOP of what moves partitions
+)
+
+// How a shard is cut off.
+const (
+	CutRefuse = "refuse" // connections break, new ones are refused
+	CutHang   = "hang"   // nothing passes; what was under way goes on afterwards
+	CutMute   = "mute"   // requests pass and answers are lost
+	CutBreak  = "break"  // connections break, new ones are fine
+)
+
+// How a mover is hit.
+const (
+	MoverKilled = "kill"
+	MoverFrozen = "freeze"
 )
 
 // Kinds are all faults there are.
 func Kinds() []Kind {
-	return []Kind{KillNode, KillShard, FreezeNode, CutMesh, Drain, SlowClient}
+	return []Kind{KillNode, KillShard, FreezeNode, CutMesh, Drain, SlowClient, CutShard, DiskFull}
 }
 
 // All is the Target of a fault of all nodes.
@@ -34,6 +54,19 @@ type Fault struct {
 	For    time.Duration
 	Target int // place among the nodes, the shards or the people; All
 	Other  int // of cut-mesh: the other node
+	How    string
+
+	Shard string  // the one it hits
+	near  *nearby // what else it hurts
+}
+
+// nearby are the channels that a fault of a shard may hurt although another
+// shard serves them: those on their way from or to it.
+type nearby struct{ channels map[client.ChannelID]bool }
+
+// ofShard tells whether a shard cannot be used because of f.
+func (f Fault) ofShard() bool {
+	return f.Kind == KillShard || f.Kind == CutShard || f.Kind == DiskFull
 }
 
 func (f Fault) String() string {
@@ -41,10 +74,16 @@ func (f Fault) String() string {
 	switch {
 	case f.Target == All:
 		s += " all"
+	case f.Shard != "":
+		s += " " + f.Shard
+	case f.Kind == Reshard || f.Kind == KillMover:
 	case f.Kind == CutMesh:
 		s += fmt.Sprintf(" %d-%d", f.Target+1, f.Other+1)
 	default:
 		s += fmt.Sprintf(" %d", f.Target+1)
+	}
+	if f.How != "" {
+		s += " (" + f.How + ")"
 	}
 	if f.For > 50*time.Millisecond {
 		s += fmt.Sprintf(" for %.1f s", f.For.Seconds())
@@ -65,7 +104,7 @@ func Plan(seed uint64, kinds []Kind, length time.Duration, nodes, shards, people
 			if at < length-500*time.Millisecond && !(f.Kind == CutMesh && nodes < 2) {
 				list = append(list, f)
 				at += between(rng, 1200*time.Millisecond, 3500*time.Millisecond)
-				if f.Kind == KillShard {
+				if f.ofShard() {
 					at += f.For // alone, so that it can be seen what else it does not hurt
 				}
 			}
@@ -91,6 +130,18 @@ func draw(rng *rand.Rand, k Kind, length time.Duration, nodes, shards, people in
 	case KillShard:
 		f.Target = rng.IntN(shards)
 		f.For = between(rng, 0, 3*time.Second)
+	case CutShard:
+		f.Target = rng.IntN(shards)
+		f.How = [...]string{CutRefuse, CutHang, CutMute, CutBreak}[rng.IntN(4)]
+		f.For = between(rng, time.Second, 5*time.Second)
+	case DiskFull:
+		f.Target = rng.IntN(shards)
+		f.For = between(rng, 2*time.Second, 5*time.Second)
+	case Reshard:
+		f.Target = rng.IntN(1 << 16)
+	case KillMover:
+		f.How = [...]string{MoverKilled, MoverKilled, MoverFrozen}[rng.IntN(3)]
+		f.For = between(rng, 0, 4*time.Second)
 	case FreezeNode:
 		f.For = between(rng, 2*time.Second, 6*time.Second)
 		if long && length >= 2*time.Minute {

@@ -21,6 +21,7 @@ type Report struct {
 	Isolation     int64 `json:"isolation"`      // P6: sends that a foreign shard's death delayed, or late refusals
 	Unauthorised  int64 `json:"unauthorised"`   // P7
 	PresenceWrong int64 `json:"presence_wrong"` // P8
+	Misplaced     int64 `json:"misplaced"`      // partitions without exactly one owner, receipts that do not hold, left-overs
 	Refused       int64 `json:"refused"`        // sends refused for good without a reason
 	Unsettled     int64 `json:"unsettled"`      // sends without an answer at the end
 
@@ -46,7 +47,7 @@ type Report struct {
 func (r *Report) Clean() bool { return r.wrong() == 0 && len(r.problems) == 0 }
 
 func (r *Report) wrong() int64 {
-	return r.Lost + r.Doubled + r.Reordered + r.Gaps + r.Diverged + r.UnreadWrong + r.Isolation + r.Unauthorised + r.PresenceWrong + r.Refused + r.Unsettled
+	return r.Lost + r.Doubled + r.Reordered + r.Gaps + r.Diverged + r.UnreadWrong + r.Isolation + r.Unauthorised + r.PresenceWrong + r.Misplaced + r.Refused + r.Unsettled
 }
 
 // WriteJSON writes the report on one line.
@@ -78,6 +79,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	row("P6 a dead shard hurts only itself", r.Isolation, "%d sends beside one, p99 %d ms", r.IsolatedSends, r.IsolatedP99MS)
 	row("P7 nothing after a removal", r.Unauthorised, "%d logins revoked", r.Revoked)
 	row("P8 presence is true", r.PresenceWrong, "")
+	row("every partition in one place", r.Misplaced, "")
 	row("all sends answered", r.Refused+r.Unsettled, "%d refused, %d unanswered", r.Refused, r.Unsettled)
 	row("longest gap", 0, "%d ms without a session, %d ms to an acknowledgement", r.LongestGapMS, r.LongestSendMS)
 	if err := t.Flush(); err != nil {

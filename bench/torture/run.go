@@ -41,6 +41,7 @@ func (w *world) run(ctx context.Context) (*Report, error) {
 	if err := w.connect(ctx, setUp); err != nil {
 		return nil, err
 	}
+	w.locate(ctx)
 	plan := Plan(w.o.Seed, w.o.Faults, w.o.For, len(w.sys.Nodes()), len(w.sys.Shards()), len(w.people))
 	w.say("%d people with %d devices in %d channels; %d faults in %.0f s", len(w.people), len(w.devices()), len(w.channels), len(plan), w.o.For.Seconds())
 	log, err := w.suffer(ctx, plan)
@@ -54,6 +55,10 @@ func (w *world) run(ctx context.Context) (*Report, error) {
 		return nil, ctx.Err()
 	}
 	r.SettledMS = time.Since(healed).Milliseconds()
+	w.locate(ctx)
+	if err := w.judgeShards(ctx, r); err != nil {
+		return nil, err
+	}
 	w.judge(ctx, r, log)
 	for _, f := range log {
 		f.At -= w.began
@@ -111,13 +116,16 @@ func (w *world) suffer(ctx context.Context, plan []Fault) ([]Fault, error) {
 		if pause(gctx, w.began+f.At-w.now()) != nil {
 			break
 		}
+		f.Shard = w.sys.Victim(f)
 		w.say("%s", f)
+		f.near = w.around(gctx, f)
 		f.At = w.now()
 		log = append(log, f)
 		at := len(log) - 1
 		g.Go(func() error {
 			err := w.inject(gctx, f)
 			log[at].For = w.now() - f.At
+			w.afterwards(gctx, f)
 			return err
 		})
 	}

@@ -65,7 +65,6 @@ type channel struct {
 	w       *world
 	id      client.ChannelID
 	name    string
-	shard   string
 	group   bool
 	members []*person // of a direct channel, or those of a group that never leave; the first is its owner
 	seats   map[*person]*seat
@@ -76,6 +75,7 @@ type channel struct {
 	acked []*send // those that can be answered, edited and so on
 	reads []lookup
 	truth *truth
+	homes []string // the shards it was on, in the order in which that was found out
 }
 
 // seat is a person's place in a channel.
@@ -249,7 +249,7 @@ func (w *world) direct(ctx context.Context, p, q *person) error {
 }
 
 func (w *world) add(ch *channel, id client.ChannelID) {
-	ch.id, ch.shard = id, w.sys.ShardOf(id)
+	ch.id = id
 	ch.seats, ch.byMsg = map[*person]*seat{}, map[client.ClientMsgID]*send{}
 	w.channels = append(w.channels, ch)
 	w.byID[id] = ch
