@@ -73,7 +73,7 @@ type Ring struct {
 	// OldAcceptors are those before, in a version that changes them: then a
 	// majority of both agrees. The next version has none.
 	OldAcceptors []string `json:"old_acceptors,omitempty"`
-	Plan      *Plan    `json:"plan,omitempty"`
+	Plan         *Plan    `json:"plan,omitempty"`
 }
 
 // FirstRing is the document of a new system: every seat is found by its name in
