@@ -35,6 +35,7 @@ type fleet struct {
 	nodes   []*upNode
 	front   *front        // nil: people connect to the nodes themselves
 	changed chan struct{} // what runs is to be noted at once
+	control string        // path of the socket for commands; set before keepNoted
 
 	mu   sync.Mutex
 	cfg  Config       // guarded by mu: as last read
@@ -87,7 +88,7 @@ func newFleet(o upOptions, cfg Config, file string, l net.Listener, cluster *loc
 			f.front.cfg.Nodes = append(f.front.cfg.Nodes, nginx.Node{Name: n.name, Addr: n.addr})
 		}
 	}
-	return f, nil
+	return f, f.noteShards()
 }
 
 // close gives back what newFleet has taken.

@@ -24,7 +24,9 @@ type running struct {
 	Shards []local.Shard `json:"shards"`
 	Nodes  []runningNode `json:"nodes"`
 	Proxy  *runningProxy `json:"proxy,omitempty"` // nil: people connect to the nodes themselves
-	Roll   *runningRoll  `json:"roll,omitempty"`  // the rolling restart under way, or the last one
+	// Control is the socket on which instances are asked for.
+	Control string       `json:"control,omitempty"`
+	Roll    *runningRoll `json:"roll,omitempty"` // the rolling restart under way, or the last one
 }
 
 // runningNode is a node as gori up sees it.

@@ -120,6 +120,7 @@ func look(ctx context.Context, url string, pid int) nodeState {
 // end with ctx. A terminal that has been closed stops everything.
 func (f *fleet) attend(ctx context.Context, hangUp <-chan os.Signal, stop context.CancelCauseFunc, wg *sync.WaitGroup) {
 	f.lookAll(ctx)
+	f.attendCommands(ctx, stop, wg)
 	f.keepNoted(ctx, wg)
 	wg.Go(func() {
 		tick := time.NewTicker(watchEvery)
@@ -198,7 +199,7 @@ func (f *fleet) tellProxy(ctx context.Context) error {
 func (f *fleet) state() running {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := running{PID: os.Getpid(), URL: urlOf(f.scheme(), f.l), Admin: f.nodes[0].admin.Addr().String(), Shards: f.cluster.Shards(), Roll: f.roll}
+	r := running{PID: os.Getpid(), URL: urlOf(f.scheme(), f.l), Admin: f.nodes[0].admin.Addr().String(), Shards: f.cluster.Shards(), Control: f.control, Roll: f.roll}
 	for _, n := range f.nodes {
 		s, out := n.watch.now()
 		pid := n.proc.PID()

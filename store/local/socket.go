@@ -88,3 +88,17 @@ func makePrivate(path string, acc account) error {
 	}
 	return acc.own(path)
 }
+
+// PrivateSocket returns the path for a socket named name in a folder that only
+// this process's user may enter: dir, or, when the path would be too long, a
+// short folder elsewhere, the same one at every start.
+func PrivateSocket(dir, name string) (string, error) {
+	if len(dir)+1+len(name) <= socketMax {
+		return filepath.Join(dir, name), makePrivate(dir, account{})
+	}
+	short, err := shortDir(dir, socketMax-1-len(name), account{})
+	if err != nil {
+		return "", fmt.Errorf("no folder for the socket %s of %s (a socket's path may have %d bytes): %w", name, dir, socketMax, err)
+	}
+	return filepath.Join(short, name), nil
+}

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"gori/shard"
+	"gori/store"
+	"gori/store/local"
+	"gori/store/survey"
+)
+
+// controlName is the socket by which commands ask a running gori up for
+// instances, in the folder controlFolder of the data folder. Whoever may open it is
+// the owner.
+const (
+	controlFolder = "control"
+	controlName   = "up.sock"
+)
+
+const (
+	controlBody = 4096             // bytes of a question at most
+	growBound   = 5 * time.Minute  // for making an instance
+	slowHeader  = 10 * time.Second // for a question's first line
+)
+
+// control answers commands of the owner: it makes instances and takes them out.
+type control struct {
+	cluster *local.Cluster
+	// ring reads the agreed ring document.
+	ring func(ctx context.Context) (*shard.Ring, error)
+	// noted writes what runs where nodes and commands look.
+	noted  func() error
+	logger *slog.Logger
+
+	mu sync.Mutex // held while an instance comes or goes
+}
+
+// instanceAnswer tells of an instance.
+type instanceAnswer struct {
+	local.Shard
+	Aside string `json:"aside,omitempty"` // where the data of one that is gone lies
+}
+
+// controlError is a refusal, over the socket and in the command.
+type controlError struct {
+	Status  int    `json:"-"`
+	Message string `json:"error"`
+}
+
+func (e *controlError) Error() string { return e.Message }
+
+// listenControl opens the socket. The folder's lock is held, so one that lies
+// there is of a process that is dead.
+func listenControl(dir string) (net.Listener, error) {
+	path, err := local.PrivateSocket(filepath.Join(dir, controlFolder), controlName)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("open the control socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// attendCommands answers commands of the owner until ctx ends, in a goroutine of wg.
+func (f *fleet) attendCommands(ctx context.Context, stop context.CancelCauseFunc, wg *sync.WaitGroup) {
+	l, err := listenControl(f.cluster.Dir())
+	if err != nil {
+		stop(err)
+		return
+	}
+	f.control = l.Addr().String()
+	s := &control{cluster: f.cluster, logger: f.logger, noted: f.noteShards,
+		ring: func(ctx context.Context) (*shard.Ring, error) { return readDocument(ctx, asConfig(f.cluster.Shards())) }}
+	wg.Go(func() {
+		if err := s.serve(ctx, l); err != nil {
+			stop(fmt.Errorf("the control socket: %w", err))
+		}
+	})
+}
+
+// serve answers until ctx ends, and then waits for what is under way. It closes l.
+func (s *control) serve(ctx context.Context, l net.Listener) error {
+	server := &http.Server{Handler: s.routes(ctx), ReadHeaderTimeout: slowHeader, ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug)}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	err := server.Serve(l)
+	s.mu.Lock() // what is under way ends with ctx
+	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// routes has the handlers work until life ends: a command that goes away does
+// not leave half an instance.
+func (s *control) routes(life context.Context) http.Handler {
+	mux := http.NewServeMux()
+	handle := func(pattern string, do func(ctx context.Context, r *http.Request) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			r.Body = http.MaxBytesReader(w, r.Body, controlBody)
+			ctx, cancel := context.WithTimeout(life, growBound)
+			defer cancel()
+			answer, err := do(ctx, r)
+			w.Header().Set("Content-Type", "application/json")
+			if err != nil {
+				var refusal *controlError
+				if !errors.As(err, &refusal) {
+					refusal = &controlError{http.StatusInternalServerError, err.Error()}
+				}
+				w.WriteHeader(refusal.Status)
+				answer = refusal
+			}
+			_ = json.NewEncoder(w).Encode(answer)
+		})
+	}
+	handle("GET /shards", func(context.Context, *http.Request) (any, error) { return s.cluster.Shards(), nil })
+	handle("POST /shards", func(ctx context.Context, r *http.Request) (any, error) {
+		var q struct {
+			ID shard.ID `json:"id"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
+			return nil, &controlError{http.StatusBadRequest, "the question is not JSON: " + err.Error()}
+		}
+		return s.add(ctx, q.ID)
+	})
+	handle("DELETE /shards/{id}", func(ctx context.Context, r *http.Request) (any, error) {
+		return s.remove(ctx, shard.ID(r.PathValue("id")), r.URL.Query().Get("purge") == "1")
+	})
+	return mux
+}
+
+// add makes an instance, or finds the one that is there, with the schema of this
+// program. It owns nothing until a reshard gives it something.
+func (s *control) add(ctx context.Context, id shard.ID) (*instanceAnswer, error) {
+	if err := id.Check(); err != nil {
+		return nil, &controlError{http.StatusBadRequest, err.Error()}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ring, err := s.ring(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the ring: %w", err)
+	}
+	seat, seated := ring.Seat(id)
+	_, here := s.find(id)
+	switch {
+	case seated && seat.Addr != "@"+string(id):
+		return nil, &controlError{http.StatusConflict, fmt.Sprintf("shard %s is in the ring and lies elsewhere", id)}
+	case seated && !here:
+		// A new one of this name would be taken for the one with the data.
+		return nil, &controlError{http.StatusConflict, fmt.Sprintf("shard %s is in the ring, and its instance is not in %s: put its folder back", id, s.cluster.Dir())}
+	}
+	one, err := s.cluster.Add(ctx, string(id))
+	if err != nil {
+		return nil, fmt.Errorf("make the instance of shard %s: %w", id, err)
+	}
+	if !seated {
+		if err := store.Migrate(ctx, one.DSN, id, nil); err != nil {
+			return nil, err
+		}
+	}
+	s.logger.Info("an instance runs", "shard", id)
+	return &instanceAnswer{Shard: one}, s.noted()
+}
+
+func (s *control) find(id shard.ID) (local.Shard, bool) {
+	for _, one := range s.cluster.Shards() {
+		if one.ID == string(id) {
+			return one, true
+		}
+	}
+	return local.Shard{}, false
+}
+
+// remove takes an instance out that neither the ring nor any partition needs.
+func (s *control) remove(ctx context.Context, id shard.ID, purge bool) (*instanceAnswer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one, here := s.find(id)
+	if !here {
+		return nil, &controlError{http.StatusNotFound, fmt.Sprintf("there is no instance %s in %s", id, s.cluster.Dir())}
+	}
+	ring, err := s.ring(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the ring: %w", err)
+	}
+	if _, seated := ring.Seat(id); seated {
+		return nil, &controlError{http.StatusConflict, fmt.Sprintf("the ring names shard %s: gori reshard remove %s takes it out", id, id)}
+	}
+	if err := s.serves(ctx, one); err != nil {
+		return nil, err
+	}
+	aside, err := s.cluster.Remove(ctx, string(id), purge)
+	if err != nil {
+		return nil, err
+	}
+	s.logger.Info("an instance is taken out", "shard", id, "data", aside)
+	return &instanceAnswer{Shard: local.Shard{ID: string(id)}, Aside: aside}, s.noted()
+}
+
+// serves refuses a shard that has partitions, whatever the ring says: its rows
+// are the authority.
+func (s *control) serves(ctx context.Context, one local.Shard) error {
+	m, err := survey.Ring(ctx, one.DSN)
+	if err != nil {
+		return fmt.Errorf("whether shard %s serves anything cannot be read: %w", one.ID, err)
+	}
+	if m == nil {
+		return nil // nothing was ever accepted there
+	}
+	owners, err := survey.Owners(ctx, one.DSN)
+	if err != nil {
+		return fmt.Errorf("whether shard %s serves anything cannot be read: %w", one.ID, err)
+	}
+	for _, o := range owners {
+		if o.State != "gone" {
+			return &controlError{http.StatusConflict, fmt.Sprintf("partition %d is %s on shard %s", o.Partition, o.State, one.ID)}
+		}
+	}
+	return nil
+}
+
+// upClient asks a running gori up.
+type upClient struct{ http *http.Client }
+
+// dialUp reaches the gori up of a data folder by the socket that it has noted.
+func dialUp(r running) (*upClient, error) {
+	if r.Control == "" {
+		return nil, errors.New("the gori up that runs is older than this program: stop it and start it again")
+	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", r.Control)
+	}
+	return &upClient{&http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: growBound}}, nil
+}
+
+// Add asks for an instance.
+func (u *upClient) Add(ctx context.Context, id shard.ID) (*instanceAnswer, error) {
+	return u.ask(ctx, http.MethodPost, "/shards", fmt.Sprintf(`{"id":%q}`, id))
+}
+
+// Remove asks for an instance to go.
+func (u *upClient) Remove(ctx context.Context, id shard.ID, purge bool) (*instanceAnswer, error) {
+	path := "/shards/" + string(id)
+	if purge {
+		path += "?purge=1"
+	}
+	return u.ask(ctx, http.MethodDelete, path, "")
+}
+
+func (u *upClient) ask(ctx context.Context, method, path, body string) (*instanceAnswer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://up"+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	res, err := u.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask gori up: %w", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		refusal := &controlError{Status: res.StatusCode, Message: res.Status}
+		_ = json.NewDecoder(res.Body).Decode(refusal)
+		return nil, refusal
+	}
+	var a instanceAnswer
+	if err := json.NewDecoder(res.Body).Decode(&a); err != nil {
+		return nil, fmt.Errorf("what gori up answers: %w", err)
+	}
+	return &a, nil
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"gori/shard"
+	"gori/store"
+	"gori/store/survey"
+)
+
+// shardsFile is where gori up notes the addresses of its instances for its
+// nodes, which read it again whenever the ring names one they do not know.
+const shardsFile = "shards.list"
+
+// noteShards writes the file of addresses, and has what runs noted.
+func (f *fleet) noteShards() error {
+	defer f.note()
+	path := filepath.Join(f.cluster.Dir(), shardsFile)
+	text := shardsText(asNodeConfig(f.cluster.Shards())) + "\n"
+	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// readDocument reads the newest ring document that any of the shards has
+// accepted.
+func readDocument(ctx context.Context, shards []ShardConfig) (*shard.Ring, error) {
+	ctx, cancel := context.WithTimeout(ctx, adminPatience)
+	defer cancel()
+	docs := make([]*shard.Ring, len(shards))
+	err := eachShard(ctx, shards, func(ctx context.Context, i int, s ShardConfig) (err error) {
+		docs[i], err = survey.Document(ctx, s.DSN)
+		return err
+	})
+	var newest *shard.Ring
+	for _, d := range docs {
+		if d != nil && (newest == nil || d.Version > newest.Version) {
+			newest = d
+		}
+	}
+	if newest == nil {
+		return nil, errors.Join(err, errNoDocument)
+	}
+	return newest, nil
+}
+
+var errNoDocument = errors.New("no shard holds a ring document: nothing was ever started on them")
+
+// migrateOwn brings the instances of this host to this program's schema. Those
+// that the ring does not name own nothing: a reshard has not begun with them, or has
+// done with them.
+func migrateOwn(ctx context.Context, shards []ShardConfig, logger *slog.Logger) error {
+	ring, err := readDocument(ctx, shards)
+	if errors.Is(err, errNoDocument) {
+		return migrateAll(ctx, shards, logger)
+	}
+	if err != nil {
+		return err
+	}
+	var seated []ShardConfig
+	for _, s := range shards {
+		if _, is := ring.Seat(shard.ID(s.ID)); is {
+			seated = append(seated, s)
+		} else if err := store.Migrate(ctx, s.DSN, shard.ID(s.ID), nil); err != nil {
+			return err
+		}
+	}
+	return migrateAll(ctx, seated, logger)
+}
