@@ -43,6 +43,8 @@ type Plan struct {
 	Kind PlanKind `json:"kind"`
 	// Shard is the one that comes or goes.
 	Shard ID `json:"shard"`
+	// By says who began it, for people: user@host.
+	By string `json:"by,omitempty"`
 	// Detached says that the nodes carry it out, not a command.
 	Detached bool `json:"detached,omitempty"`
 	Paused   bool `json:"paused,omitempty"`

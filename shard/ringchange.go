@@ -16,6 +16,9 @@ func (e *UnderwayError) Error() string {
 	if e.Plan.Shard != "" {
 		what += " " + string(e.Plan.Shard)
 	}
+	if e.Plan.By != "" {
+		what += ", begun by " + e.Plan.By
+	}
 	return fmt.Sprintf("a reshard is under way (%s, %s): one at a time", what, e.Plan.ID)
 }
 
