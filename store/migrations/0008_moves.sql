@@ -30,3 +30,7 @@ CREATE TABLE control.receipts (
 ALTER TABLE control.partition_owner ADD COLUMN cleaned bool NOT NULL DEFAULT false;
 
 CREATE INDEX partition_dirty_partition ON control.partition_dirty (partition, id);
+
+-- When the account was last restored from a backup, in milliseconds of Unix time; 0: never. A device that knows another
+-- value may have seen what is no more, and begins anew.
+ALTER TABLE data.user_state ADD COLUMN generation bigint NOT NULL DEFAULT 0;
