@@ -93,6 +93,7 @@ type node struct {
 	presence *presence.Tracker
 	notify   *notify.Notifier
 	bell     doorbell // from the store to notify
+	desk     *adminDesk
 	api      *api.Server
 	capacity int         // sessions
 	others   int         // nodes it is told to find
@@ -134,6 +135,9 @@ func (n *node) close() {
 	if n.mesh != nil {
 		n.mesh.Close()
 	}
+	if n.desk != nil {
+		n.desk.close()
+	}
 	n.store.Close()
 }
 
@@ -173,9 +177,10 @@ func (n *node) connect(cfg Config, l net.Listener, metrics *api.Metrics, logger 
 	if err != nil {
 		return err
 	}
+	n.desk = openDesk(cfg, s, logger)
 	n.api, err = api.New(api.Config{Chat: n.chat, People: n.people, Metrics: metrics, Node: cfg.Node.Name, Name: cfg.Name,
 		Region: cfg.Node.Region, Capacity: n.capacity, Nodes: n.nodes(), AdminRoutes: n.faultRoutes(),
-		Version: versionText(), Presence: n.presence, Pushes: n.notify, Programs: programs, PublicURLs: publicURLs(cfg, l), TrustedProxies: proxies,
+		Version: versionText(), Presence: n.presence, Pushes: n.notify, Programs: programs, Board: n.desk.board, Reshards: n.desk.reshards, PublicURLs: publicURLs(cfg, l), TrustedProxies: proxies,
 		Ready: n.ready, Logger: logger})
 	return err
 }

@@ -36,6 +36,7 @@ var statusOf = map[chat.Code]int{
 	chat.CodeTooLate:         http.StatusConflict,
 	chat.CodeDeleted:         http.StatusConflict,
 	chat.CodeLastOwner:       http.StatusConflict,
+	chat.CodeNoInstance:      http.StatusConflict,
 	chat.CodeTooLong:         http.StatusRequestEntityTooLarge,
 	chat.CodeRateLimited:     http.StatusTooManyRequests,
 	chat.CodeInternal:        http.StatusInternalServerError,

@@ -110,6 +110,22 @@ func (s *Server) adminV1(r chi.Router) {
 	r.Post("/import/people", s.do(s.importPeople))
 	r.Post("/import/channels", s.do(s.importChannel))
 	r.Post("/import/channels/{id}/messages", s.do(s.importMessages))
+	r.Group(s.boardRoutes)
+}
+
+func (s *Server) boardRoutes(r chi.Router) {
+	r.Use(s.boarded)
+	r.Get("/ring", s.do(s.ringView))
+	r.Get("/shards", s.do(s.shardViews))
+	r.Get("/channels/hot", s.do(s.hotChannels))
+	r.Get("/where", s.do(s.where))
+	r.Get("/audit", s.do(s.auditLog))
+	r.Get("/reshard", s.do(s.reshardStatus))
+	r.Post("/reshard", s.do(s.orderReshard))
+	r.Post("/reshard/plan", s.do(s.previewReshard))
+	r.Get("/receipts", s.do(s.receipts))
+	r.Get("/receipts/{id}", s.do(s.receipt))
+	r.Get("/receipts/{id}/file", s.receiptFile)
 }
 
 // made is an answer with status 201.

@@ -28,6 +28,8 @@ type Config struct {
 	Presence Presence             // nil: nobody's state is known
 	Pushes   Pushes               // nil: nobody can be pushed to
 	Programs *chat.ProgramService // nil: there are no bots and webhooks
+	Board    Board                // nil: admins are not told of shards
+	Reshards Reshards             // nil: nor may they change which there are
 	Metrics  *Metrics             // nil: a registry of its own
 
 	Node     string // this node's name, part of the socket's path

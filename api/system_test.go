@@ -28,6 +28,7 @@ type system struct {
 	mem    *chattest.Memory
 	svc    *chat.Service
 	people *chat.PeopleService
+	board  *fakeBoard
 	fields *fieldSet // notes what answers hold; nil: not noted
 }
 
@@ -59,8 +60,9 @@ func newSystem(t testing.TB, change func(*Config, *chat.PeopleDeps)) *system {
 	svc.SetAttendance(tracker)
 	deps := chat.PeopleDeps{Accounts: mem, Logins: mem, People: mem, Avatars: mem, Service: svc, Audit: mem, Logger: quiet, Password: cheap}
 	pushes := newPushes(t, svc)
+	board := &fakeBoard{}
 	cfg := Config{Chat: svc, Presence: tracker, Node: "n1", Version: "test", PublicURLs: []string{testOrigin},
-		Pushes: pushes, Files: fstest.MapFS{}, Logger: quiet}
+		Pushes: pushes, Board: board, Reshards: board, Files: fstest.MapFS{}, Logger: quiet}
 	if change != nil {
 		change(&cfg, &deps)
 	}
@@ -89,7 +91,7 @@ func newSystem(t testing.TB, change func(*Config, *chat.PeopleDeps)) *system {
 		stop()
 		work.Wait()
 	})
-	return &system{t: t, api: s, mem: mem, svc: svc, people: people}
+	return &system{t: t, api: s, mem: mem, svc: svc, people: people, board: board}
 }
 
 // actor is someone with a token; the zero actor is nobody.

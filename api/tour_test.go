@@ -34,6 +34,7 @@ func tour(sys *system) {
 	tourPush(sys, ann)
 	tourPrograms(sys, group, ann)
 	tourAdmin(sys, root, cat)
+	tourBoard(sys, root)
 	sys.must(ann, "POST", "/logout", nil)
 	for _, path := range []string{"/healthz", "/readyz", "/api/openapi.yaml", "/api/frames.schema.json"} {
 		sys.must(actor{}, "GET", path, nil)

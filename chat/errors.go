@@ -41,6 +41,7 @@ const (
 	CodeMoving          Code = "moving"               // the partition is being handed over; retry at once
 	CodeDraining        Code = "draining"             // this node is going away; connect elsewhere
 	CodePushFailed      Code = "push_failed"          // a push service or webhook did not take a push
+	CodeNoInstance      Code = "no_instance"          // nobody here makes PostgreSQL instances: give an address
 )
 
 // Error is an error with a code. Every error that leaves a package is an Error

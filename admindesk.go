@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gori/api"
+	"gori/chat"
+	"gori/shard"
+	"gori/shard/reshard"
+)
+
+// ringKeeper is the agreed ring document.
+type ringKeeper interface {
+	Read(ctx context.Context) (*shard.Ring, error)
+	Change(ctx context.Context, from, to *shard.Ring) error
+}
+
+// defaultSlowdown bounds the p99 of live writes while partitions move.
+const defaultSlowdown = 2
+
+// ringDesk changes the ring for admins; the nodes carry out what it plans. It
+// implements reshardDesk.
+type ringDesk struct {
+	ring ringKeeper
+	// make has an instance made for a new shard; nil: nobody can.
+	make func(ctx context.Context, id shard.ID) error
+	// welcome makes sure that a shard to come can be reached at an address, is
+	// empty, and has the schema.
+	welcome func(ctx context.Context, id shard.ID, addr string) error
+	// owners reads which shard serves each partition, as the shards say now.
+	owners func(ctx context.Context) (*shard.Owners, error)
+	now    func() time.Time
+}
+
+// CanMake implements reshardDesk.
+func (d *ringDesk) CanMake() bool { return d.make != nil }
+
+// Order implements reshardDesk.
+func (d *ringDesk) Order(ctx context.Context, o api.ReshardOrder) error {
+	from, err := d.ring.Read(ctx)
+	if err != nil {
+		return ringError(err)
+	}
+	if from.Version != o.Version {
+		return chat.Errorf(chat.CodeConflict, "the ring has changed meanwhile: it has version %d, not %d", from.Version, o.Version)
+	}
+	to, err := d.next(ctx, from, o)
+	if err != nil {
+		return ringError(err)
+	}
+	if o.Action == "add" {
+		// The change was possible on paper; only now is something made.
+		if err := d.ready(ctx, o); err != nil {
+			return ringError(err)
+		}
+	}
+	return ringError(d.ring.Change(ctx, from, to))
+}
+
+// next is the document that the order asks for.
+func (d *ringDesk) next(ctx context.Context, from *shard.Ring, o api.ReshardOrder) (*shard.Ring, error) {
+	plan := shard.Plan{ID: planName(o, from), Detached: true, Slowdown: defaultSlowdown, BegunMS: d.now().UnixMilli()}
+	if o.MBps != nil {
+		plan.MBps = *o.MBps
+	}
+	if o.Slowdown != nil {
+		plan.Slowdown = *o.Slowdown
+	}
+	id, yes, no := shard.ID(o.Shard), true, false
+	switch o.Action {
+	case "add":
+		addr := o.Addr
+		if addr == "" {
+			addr = "@" + o.Shard
+		}
+		return from.Add(id, addr, plan)
+	case "remove":
+		return from.Remove(id, plan)
+	case "reverse":
+		return from.Reverse(plan)
+	case "abort":
+		owners, err := d.owners(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return from.Abort(owners)
+	case "pause":
+		return from.Adjust(shard.PlanChange{Paused: &yes})
+	case "resume":
+		// Whoever began it may be gone: from now on the nodes do it.
+		return from.Adjust(shard.PlanChange{Paused: &no, Detached: &yes})
+	}
+	return from.Adjust(shard.PlanChange{MBps: o.MBps, Slowdown: o.Slowdown})
+}
+
+// planName names a reshard and its receipts: no two documents have the same
+// version.
+func planName(o api.ReshardOrder, from *shard.Ring) string {
+	name := fmt.Sprintf("v%d-%s", from.Version+1, o.Action)
+	if o.Shard != "" {
+		name += "-" + o.Shard
+	}
+	return name
+}
+
+// ready makes sure that the shard to come is there.
+func (d *ringDesk) ready(ctx context.Context, o api.ReshardOrder) error {
+	if o.Addr != "" {
+		return d.welcome(ctx, shard.ID(o.Shard), o.Addr)
+	}
+	if d.make == nil {
+		return chat.Errorf(chat.CodeNoInstance, "nobody here makes a PostgreSQL instance: give the address of one")
+	}
+	return d.make(ctx, shard.ID(o.Shard))
+}
+
+// ringError gives errors of the ring their codes.
+func ringError(err error) error {
+	var coded *chat.Error
+	if err == nil || errors.As(err, &coded) {
+		return err
+	}
+	code := func(c chat.Code) error { return &chat.Error{Code: c, Message: err.Error(), Err: err} }
+	var few *reshard.NoMajorityError
+	var unsure *reshard.UnknownError
+	var addr *shard.AddrError
+	var changed *reshard.ConflictError
+	var going *shard.UnderwayError
+	var seat *shard.SeatError
+	switch {
+	case errors.As(err, &few), errors.As(err, &unsure), errors.Is(err, reshard.ErrNoRing):
+		return chat.Retryable(chat.CodeShardDown, time.Second, err, "%v", err)
+	case errors.As(err, &addr):
+		return code(chat.CodeBadRequest)
+	case errors.As(err, &changed), errors.As(err, &going), errors.As(err, &seat), errors.Is(err, shard.ErrNoPlan),
+		errors.Is(err, shard.ErrNothingOld), errors.Is(err, shard.ErrUnsettled):
+		return code(chat.CodeConflict)
+	}
+	return err
+}
