@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -54,9 +57,10 @@ reordered.`,
 			c.Flags().IntVar(&f.opt.Conns, "conns", 32, "devices that do so at the same time")
 		}),
 		newWork("storm", "A node with many sessions is killed: how soon all are back, and what others notice", func(c *cobra.Command, f *benchFlags) {
-			c.Flags().IntVar(&f.opt.Conns, "conns", 5_000, "sessions on all nodes")
+			c.Flags().IntVar(&f.opt.Conns, "conns", 5_000, "sessions on the node that will be killed")
 		}),
 		newBenchAll(),
+		newCrowd(),
 	)
 	return c
 }
@@ -80,6 +84,34 @@ func newBenchAll() *cobra.Command {
 	}}
 	f.common(c)
 	return c
+}
+
+// newCrowd is what storm runs beside itself.
+func newCrowd() *cobra.Command {
+	var o bench.Options
+	var node string
+	c := &cobra.Command{Use: "crowd", Hidden: true, Args: noArgs, RunE: func(c *cobra.Command, _ []string) error {
+		return bench.Crowd(c.Context(), o, node, c.InOrStdin(), c.OutOrStdout())
+	}}
+	c.Flags().StringVar(&o.URL, "url", "", "address of the system")
+	c.Flags().StringVar(&o.UsersFile, "users-file", "", "the people")
+	c.Flags().IntVar(&o.Conns, "conns", 0, "sessions")
+	c.Flags().StringVar(&node, "on", "", "path of the first node's socket")
+	return c
+}
+
+// crowdOf starts this program as the crowd of a storm.
+func crowdOf(o bench.Options) func(ctx context.Context, conns int, node string) *exec.Cmd {
+	return func(ctx context.Context, conns int, node string) *exec.Cmd {
+		self, err := os.Executable()
+		if err != nil {
+			self = os.Args[0]
+		}
+		cmd := exec.CommandContext(ctx, self, "bench", "crowd", "--url", o.URL, "--users-file", o.UsersFile,
+			"--conns", strconv.Itoa(conns), "--on", node)
+		cmd.Stderr = os.Stderr
+		return cmd
+	}
 }
 
 // knownCommand refuses what is none of a command's own commands.
@@ -135,6 +167,7 @@ func (f *benchFlags) run(c *cobra.Command, work string) error {
 		}
 		o.Processes = func() bench.Processes { return processesOf(dir) }
 		o.Kill = func(node string) error { return killNode(dir, node) }
+		o.Crowd = crowdOf(o)
 	}
 	// The bench must not become the admin of a system that has none yet.
 	if err := f.site.ensureAdmin(c.Context(), o.URL, o.Say); err != nil {

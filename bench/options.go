@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,9 @@ type Options struct {
 	Processes func() Processes
 	// Kill kills a node, for storm.
 	Kill func(node string) error
+	// Crowd is a process that runs Crowd with these options and so many
+	// sessions, for storm.
+	Crowd func(ctx context.Context, conns int, node string) *exec.Cmd
 	// Say tells of progress; nil: nobody.
 	Say func(string)
 

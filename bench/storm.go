@@ -4,13 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
+	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
-
-	"gori/client"
 )
 
 // Storm is what the death of a node with many sessions brought about.
@@ -30,15 +25,9 @@ const (
 	stormPatience = 2 * time.Minute
 )
 
-// crowdMember is one of many sessions that only beat.
-type crowdMember struct {
-	live *client.Live
-	node atomic.Pointer[string] // nil: not connected
-}
-
-// storm: many sessions, some pairs that talk, and a node killed.
+// storm: many sessions on one node, some pairs that talk, and that node killed.
 func storm(ctx context.Context, o Options) (Result, error) {
-	if o.Kill == nil {
+	if o.Kill == nil || o.Crowd == nil {
 		return Result{}, errors.New("a storm needs the data folder of a gori up on this host: it kills a node")
 	}
 	if o.Conns == 0 {
@@ -48,7 +37,7 @@ func storm(ctx context.Context, o Options) (Result, error) {
 		o.Rate = stormRate
 	}
 	r := Result{Conns: o.Conns}
-	people, err := o.people(ctx, 2*stormPairs+(o.Conns+sessionsPerUser-1)/sessionsPerUser)
+	people, err := o.people(ctx, stormPeople(o.Conns))
 	if err != nil {
 		return r, err
 	}
@@ -61,10 +50,17 @@ func storm(ctx context.Context, o Options) (Result, error) {
 		}
 		t.addRoom(c.ID, c.LastSeq, people[2*i:2*i+2], 2)
 	}
-	all := make([]*crowdMember, o.Conns)
-	defer func() { leaveCrowd(all) }()
+	node, err := people[0].Discover(ctx)
+	if err != nil {
+		return r, err
+	}
 	start := time.Now()
-	if err := gatherCrowd(ctx, all, people[2*stormPairs:]); err != nil {
+	crowd, err := startCrowd(o.Crowd(ctx, o.Conns, node))
+	if err != nil {
+		return r, err
+	}
+	defer crowd.stop()
+	if _, err := t.until(ctx, crowd, func(w crowdWord) bool { return w.Up == o.Conns }); err != nil {
 		return r, err
 	}
 	r.ConnsPerS = round(float64(o.Conns)/time.Since(start).Seconds(), 1)
@@ -76,12 +72,32 @@ func storm(ctx context.Context, o Options) (Result, error) {
 	pacer := t.begin(ctx)
 	defer pacer.Wait()
 	defer t.sending.Store(false)
-	return t.stormy(ctx, r, all)
+	return t.stormy(ctx, r, crowd, strings.Split(node, "/")[2]) // it is /n/NODE/ws
 }
 
-// stormy measures the talk, kills the node with the most sessions and measures
-// until all are back.
-func (t *talk) stormy(ctx context.Context, r Result, all []*crowdMember) (Result, error) {
+// until waits for a word of the crowd that is as wished.
+func (t *talk) until(ctx context.Context, crowd *crowdProcess, wished func(crowdWord) bool) (crowdWord, error) {
+	start := time.Now()
+	for {
+		w, err := crowd.word()
+		if err != nil {
+			return crowdWord{}, err
+		}
+		if w != nil && wished(*w) {
+			return *w, nil
+		}
+		if time.Since(start) > stormPatience {
+			return crowdWord{}, fmt.Errorf("after %v the crowd is not as it should be: %+v", stormPatience, w)
+		}
+		if err := t.wait(ctx, 10*time.Millisecond); err != nil {
+			return crowdWord{}, err
+		}
+	}
+}
+
+// stormy measures the talk, kills the crowd's node and measures until all are
+// back.
+func (t *talk) stormy(ctx context.Context, r Result, crowd *crowdProcess, node string) (Result, error) {
 	if err := t.wait(ctx, t.o.Warmup); err != nil {
 		return r, err
 	}
@@ -90,117 +106,40 @@ func (t *talk) stormy(ctx context.Context, r Result, all []*crowdMember) (Result
 	if err := t.wait(ctx, t.o.For); err != nil {
 		return r, err
 	}
-	s := &Storm{AckBefore: t.ack.quantiles()}
+	s := &Storm{Node: node, AckBefore: t.ack.quantiles()}
 	r.Storm = s
-	hit := fullest(all)
-	s.Node, s.Sessions = hit.node, len(hit.members)
 	for _, m := range t.members {
-		m.apart.Store(m.node.Load() != nil && *m.node.Load() == hit.node)
+		m.apart.Store(m.node.Load() != nil && *m.node.Load() == node)
 	}
+	before, err := crowd.word()
+	if err != nil {
+		return r, err
+	}
+	s.Sessions = before.Up
 	t.ack.reset()
 	acked := t.acked.Load()
 	start := time.Now()
-	if err := t.o.Kill(hit.node); err != nil {
+	if err := t.o.Kill(node); err != nil {
 		return r, err
 	}
-	t.o.say("node %s killed with %d sessions", hit.node, s.Sessions)
-	for back := 0; back < s.Sessions; {
-		if time.Since(start) > stormPatience {
-			return r, fmt.Errorf("after %v %d of %d sessions are back", stormPatience, back, s.Sessions)
-		}
-		if err := t.wait(ctx, 10*time.Millisecond); err != nil {
-			return r, err
-		}
-		back = hit.back()
-		if s.HalfBackS == 0 && 2*back >= s.Sessions {
+	t.o.say("node %s killed with %d sessions", node, s.Sessions)
+	after, err := t.until(ctx, crowd, func(w crowdWord) bool {
+		if s.HalfBackS == 0 && 2*w.Back >= s.Sessions {
 			s.HalfBackS = round(time.Since(start).Seconds(), 2)
 		}
+		return w.Back >= s.Sessions
+	})
+	if err != nil {
+		return r, err
 	}
 	s.BackS = round(time.Since(start).Seconds(), 2)
 	t.measuring.Store(false)
 	s.AckDuring, s.SendsAlong = t.ack.quantiles(), t.acked.Load()-acked
 	r.fill(from, measure(t.o.Processes()), t.acked.Load(), t.delivered.Load())
 	t.sending.Store(false)
-	for _, m := range all {
-		r.Reconnected += m.live.Connects() - 1
-		r.LongestGapMS = max(r.LongestGapMS, float64(m.live.Stats().LongestGap.Milliseconds()))
-	}
+	r.Reconnected, r.LongestGapMS = after.Connects-before.Connects, float64(after.GapMS)
 	if err := t.drain(ctx); err != nil {
 		return r, err
 	}
 	return r, t.settle(ctx, &r)
-}
-
-// crowdOf is the part of a crowd that one node has.
-type crowdOf struct {
-	node     string
-	members  []*crowdMember
-	connects []int64 // of each, before the kill
-}
-
-func fullest(all []*crowdMember) crowdOf {
-	by := map[string][]*crowdMember{}
-	most := ""
-	for _, m := range all {
-		if node := m.node.Load(); node != nil {
-			by[*node] = append(by[*node], m)
-			if len(by[*node]) > len(by[most]) {
-				most = *node
-			}
-		}
-	}
-	c := crowdOf{node: most, members: by[most]}
-	for _, m := range c.members {
-		c.connects = append(c.connects, m.live.Connects())
-	}
-	return c
-}
-
-// back counts the sessions that were resumed since.
-func (c crowdOf) back() (n int) {
-	for i, m := range c.members {
-		if m.live.Connects() > c.connects[i] && m.node.Load() != nil {
-			n++
-		}
-	}
-	return n
-}
-
-// gatherCrowd connects a session for each place, each where discover says.
-func gatherCrowd(ctx context.Context, all []*crowdMember, people []*client.Client) error {
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(dialsAtOnce)
-	for i := range all {
-		m := &crowdMember{}
-		all[i] = m
-		g.Go(func() error {
-			if gctx.Err() != nil {
-				return gctx.Err()
-			}
-			// The life of a Live is longer than gctx.
-			m.live = people[i%len(people)].Start(ctx, client.LiveOptions{CatchUp: -1, Events: client.Events{
-				Connected:    func(r client.Resumed) { m.node.Store(&r.Node) },
-				Disconnected: func(error) { m.node.Store(nil) },
-			}})
-			select {
-			case <-m.live.Ready():
-				return nil
-			case <-m.live.Done():
-				return fmt.Errorf("connection %d: %w", i+1, m.live.Err())
-			case <-gctx.Done():
-				return gctx.Err()
-			}
-		})
-	}
-	return g.Wait()
-}
-
-func leaveCrowd(all []*crowdMember) {
-	var wg sync.WaitGroup
-	for _, m := range all {
-		if m != nil && m.live != nil {
-			wg.Go(m.live.Close)
-		}
-	}
-	wg.Wait()
 }

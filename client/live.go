@@ -74,6 +74,8 @@ type LiveOptions struct {
 	Queue int
 	// Endpoint is the path of the socket, instead of asking discover.
 	Endpoint string
+	// First is that of the first connection only.
+	First string
 	// Heartbeat is the time between pings, default 17 s.
 	Heartbeat time.Duration
 	// Active tells whether the person is there; nil: always.

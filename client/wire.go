@@ -46,6 +46,9 @@ func (c *Client) Discover(ctx context.Context) (endpoint string, err error) {
 // position says so: nodes let it in before those that start anew.
 func (l *Live) dial(ctx context.Context) (*wire, error) {
 	path := l.opt.Endpoint
+	if path == "" && l.Connects() == 0 {
+		path = l.opt.First
+	}
 	if path == "" {
 		var err error
 		asking, cancel := context.WithTimeout(ctx, discoverDeadline)
