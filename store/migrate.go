@@ -84,6 +84,27 @@ func MigrateAll(ctx context.Context, shards []ShardConfig, missing []shard.ID, m
 	return sideBySide(len(list), func(i int) error { return list[i].carryOut(ctx, todo, m) })
 }
 
+// Prepare makes the schema of a version on an empty shard, which then is sc.ID's
+// and owns nothing: a place for data that comes later.
+func Prepare(ctx context.Context, sc ShardConfig, version int32) error {
+	g, err := openMigration(ctx, sc)
+	if err != nil {
+		return err
+	}
+	defer g.close(ctx)
+	if err := schema.Own(ctx, g.conn, g.ID); err != nil {
+		return err
+	}
+	if g.have > 0 || version < 1 || version > KnownSchema() {
+		return fmt.Errorf("prepare shard %s for schema %d: it has %d and this gori knows %d", g.ID, version, g.have, KnownSchema())
+	}
+	if err := migrateSchema(ctx, g.conn, version); err != nil {
+		return fmt.Errorf("prepare shard %s: %w", g.ID, err)
+	}
+	_, err = g.conn.Exec(ctx, "INSERT INTO control.shard_self (shard_id) VALUES ($1)", string(g.ID))
+	return err
+}
+
 // sideBySide runs do for 0 to n-1 and joins what went wrong.
 func sideBySide(n int, do func(i int) error) error {
 	errs := make([]error, n)
