@@ -58,7 +58,10 @@ func (c *counts) stats() Stats {
 // Waiting counts what is to come on the shards that answer, and tells how long
 // the oldest of it has been due.
 func (n *Notifier) Waiting(ctx context.Context) (wakes, jobs int, overdue time.Duration) {
-	for _, q := range n.cfg.Queues {
+	if n.cfg.Queues == nil {
+		return 0, 0, 0
+	}
+	for _, q := range n.cfg.Queues.All() {
 		w, j, err := q.Waiting(ctx)
 		if err != nil {
 			continue

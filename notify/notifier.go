@@ -18,7 +18,7 @@ type Config struct {
 	Book     Book
 	Vault    Vault
 	Reader   Reader
-	Queues   []Queue  // one for each shard
+	Queues   Queues   // nil: none
 	Desk     Desk     // required with Queues
 	Presence Presence // nil: nobody is ever there
 
@@ -46,7 +46,8 @@ type Notifier struct {
 	dialer *Dialer
 	client *http.Client
 
-	rings []chan struct{} // by queue: something is due now; capacity 1
+	ringing sync.Mutex
+	rings   map[chan struct{}]bool // of the queues tended: something is due now; capacity 1
 
 	pair   atomic.Pointer[KeyPair] // once read
 	counts counts
@@ -65,7 +66,7 @@ const (
 // New makes a Notifier, or tells which part is missing.
 func New(cfg Config) (*Notifier, error) {
 	for name, missing := range map[string]bool{"Book": cfg.Book == nil, "Vault": cfg.Vault == nil, "Reader": cfg.Reader == nil,
-		"Desk": cfg.Desk == nil && len(cfg.Queues) > 0} {
+		"Desk": cfg.Desk == nil && cfg.Queues != nil} {
 		if missing {
 			return nil, fmt.Errorf("notify: New needs %s", name)
 		}
@@ -85,18 +86,18 @@ func New(cfg Config) (*Notifier, error) {
 	if cfg.Poll == 0 {
 		cfg.Poll = 3 * time.Second
 	}
-	n := &Notifier{cfg: cfg, book: cfg.Book, vault: cfg.Vault, dialer: NewDialer(cfg.AllowNetworks)}
+	n := &Notifier{cfg: cfg, book: cfg.Book, vault: cfg.Vault, dialer: NewDialer(cfg.AllowNetworks),
+		rings: map[chan struct{}]bool{}}
 	n.client = n.dialer.client(cfg.Transport, requestTimeout)
-	for range cfg.Queues {
-		n.rings = append(n.rings, make(chan struct{}, 1))
-	}
 	n.calls, n.hang = context.WithCancel(context.Background())
 	return n, nil
 }
 
 // Ring says that something is due now. It never waits.
 func (n *Notifier) Ring() {
-	for _, r := range n.rings {
+	n.ringing.Lock()
+	defer n.ringing.Unlock()
+	for r := range n.rings {
 		select {
 		case r <- struct{}{}:
 		default:
@@ -118,12 +119,10 @@ const lastCalls = 2 * time.Second
 // Run decides and sends until ctx ends, and then waits for calls under way. It
 // runs once.
 func (n *Notifier) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
-	for i, q := range n.cfg.Queues {
-		wg.Go(func() { n.tend(ctx, q, n.rings[i]) })
+	if n.cfg.Queues != nil {
+		n.cfg.Queues.Tend(ctx, n.tend)
 	}
 	<-ctx.Done()
-	wg.Wait()
 	late := time.AfterFunc(lastCalls, n.hang)
 	n.work.Wait()
 	late.Stop()
@@ -132,9 +131,26 @@ func (n *Notifier) Run(ctx context.Context) error {
 	return nil
 }
 
+// bell hangs up what Ring rings.
+func (n *Notifier) bell() chan struct{} {
+	n.ringing.Lock()
+	defer n.ringing.Unlock()
+	ring := make(chan struct{}, 1)
+	n.rings[ring] = true
+	return ring
+}
+
+func (n *Notifier) unhang(ring chan struct{}) {
+	n.ringing.Lock()
+	defer n.ringing.Unlock()
+	delete(n.rings, ring)
+}
+
 // tend looks after one queue. While nothing is due it costs one small query in
 // each Poll.
-func (n *Notifier) tend(ctx context.Context, q Queue, ring <-chan struct{}) {
+func (n *Notifier) tend(ctx context.Context, q Queue) {
+	ring := n.bell()
+	defer n.unhang(ring)
 	if nap(ctx, n.cfg.Warmup) != nil {
 		return
 	}

@@ -65,6 +65,16 @@ type Queue interface {
 	Waiting(ctx context.Context) (wakes, jobs int, err error)
 }
 
+// Queues are those of all shards, which come and go. Package store implements it.
+type Queues interface {
+	// All are those of now.
+	All() []Queue
+	// Tend runs tend for each queue and for each that comes, side by side, until
+	// ctx ends; the context of a queue that goes ends before. It returns when
+	// all of them have.
+	Tend(ctx context.Context, tend func(ctx context.Context, q Queue))
+}
+
 // State is what a job is about at the moment of sending.
 type State struct {
 	Seq      chat.Seq // to be told up to here

@@ -167,6 +167,9 @@ func (s *Store) appendUnique(ctx context.Context, drafts []chat.Draft) ([]chat.R
 		}
 		c := &appendCall{channel: drafts[0].Channel, p: p, drafts: drafts, bytes: bytes, done: make(chan struct{})}
 		if err := sh.writerFor(c.channel).enqueue(c); err != nil {
+			if err == errElsewhere && try < maxTries {
+				continue
+			}
 			return nil, err
 		}
 		select {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"gori/chat"
@@ -21,7 +22,14 @@ type ShardConfig struct {
 
 // Config is what a Store needs. Zero values mean the defaults named here.
 type Config struct {
+	// Shards are where the ring is learnt from; then it decides which shards
+	// there are and where.
 	Shards []ShardConfig
+
+	// Resolve turns an address of the ring into one to connect to. It is called
+	// often, so that what has changed is noticed. Default: "@NAME" is that of
+	// Shards, all else is the address itself.
+	Resolve func(addr string) (dsn string, err error)
 
 	// OnInbox hears of inbox entries that changed, after their commit. It is
 	// called from several goroutines and must not block.
@@ -67,6 +75,9 @@ func (c Config) withDefaults() (Config, error) {
 		}
 		seen[s.ID] = true
 	}
+	if c.Resolve == nil {
+		c.Resolve = c.resolve
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -101,6 +112,20 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("a shard has 1 to 4 writers and at least 1 pooled connection, not %d and %d", c.Writers, c.PoolSize)
 	}
 	return c, nil
+}
+
+// resolve is the default of Resolve.
+func (c Config) resolve(addr string) (string, error) {
+	name, named := strings.CutPrefix(addr, "@")
+	if !named {
+		return addr, nil
+	}
+	for _, s := range c.Shards {
+		if string(s.ID) == name {
+			return s.DSN, nil
+		}
+	}
+	return "", fmt.Errorf("no instance %s is configured", name)
 }
 
 func orElse[T comparable](v *T, to T) {

@@ -38,7 +38,7 @@ func (w *world) settle(t *testing.T, ch chat.ChannelID) {
 	sh := sure(w.locate(partitionOf(ch)))
 	eventually(t, "the channel's fan-outs are done", func() bool {
 		var owed bool
-		err := sh.pool.QueryRow(context.Background(), `SELECT EXISTS (SELECT FROM control.fanout_pending WHERE $1 = ANY(channels))`, int64(ch)).Scan(&owed)
+		err := sh.pool().QueryRow(context.Background(), `SELECT EXISTS (SELECT FROM control.fanout_pending WHERE $1 = ANY(channels))`, int64(ch)).Scan(&owed)
 		return err == nil && !owed
 	})
 }

@@ -85,9 +85,9 @@ func (h *harness) settledAll() {
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		left := 0
-		for _, sh := range h.shards {
+		for _, sh := range h.shards() {
 			var n int
-			if err := sh.pool.QueryRow(context.Background(), "SELECT count(*) FROM control.fanout_pending").Scan(&n); err != nil {
+			if err := sh.pool().QueryRow(context.Background(), "SELECT count(*) FROM control.fanout_pending").Scan(&n); err != nil {
 				h.t.Fatal(err)
 			}
 			left += n
@@ -182,7 +182,7 @@ func TestAppendSeveralAllOrNone(t *testing.T) {
 			t.Errorf("receipt %d: %+v", i, r)
 		}
 	}
-	rows, _ := h.shards[0].pool.Query(t.Context(), "SELECT coalesce(reply_to, 0) FROM data.messages ORDER BY seq")
+	rows, _ := h.shards()[0].pool().Query(t.Context(), "SELECT coalesce(reply_to, 0) FROM data.messages ORDER BY seq")
 	got, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	if err != nil || len(got) != 3 || got[0] != 0 || got[1] != 1 || got[2] != 2 {
 		t.Errorf("answers: %v %v", got, err)

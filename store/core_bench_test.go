@@ -115,8 +115,8 @@ func benchPairs(b *testing.B, shards, pairs, drafts int) {
 	}
 	setup.Wait()
 	h.settledAll()
-	for _, sh := range s.shards {
-		if _, err := sh.pool.Exec(context.Background(), "VACUUM ANALYZE"); err != nil {
+	for _, sh := range s.shards() {
+		if _, err := sh.pool().Exec(context.Background(), "VACUUM ANALYZE"); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -151,9 +151,9 @@ func benchPairs(b *testing.B, shards, pairs, drafts int) {
 	b.ReportMetric(float64(st.Drafts)/float64(st.Batches), "drafts/batch")
 	b.ReportMetric(float64(st.Entries)/float64(st.HomeBatches), "entries/batch")
 	var hot, upd int64
-	for _, sh := range s.shards {
+	for _, sh := range s.shards() {
 		var x, y int64
-		_ = sh.pool.QueryRow(context.Background(), `SELECT sum(n_tup_hot_upd), sum(n_tup_upd) FROM pg_stat_user_tables WHERE schemaname = 'data'`).Scan(&x, &y)
+		_ = sh.pool().QueryRow(context.Background(), `SELECT sum(n_tup_hot_upd), sum(n_tup_upd) FROM pg_stat_user_tables WHERE schemaname = 'data'`).Scan(&x, &y)
 		hot, upd = hot+x, upd+y
 	}
 	b.ReportMetric(float64(hot)/float64(max(upd, 1)), "hot")

@@ -167,7 +167,7 @@ func TestAKilledShard(t *testing.T) {
 	soon(t, func() bool { return count(0) > 50 && count(1) > 50 })
 	killed.Store(time.Now().UnixNano())
 	ins[0].Kill()
-	soon(t, func() bool { return alive.Load() > 200 && !h.shards[0].isUp() })
+	soon(t, func() bool { return alive.Load() > 200 && !h.shards()[0].isUp() })
 	if _, err := h.Append(t.Context(), chat.Draft{Channel: chs[0], Sender: users[0][0], ClientMsgID: cid(7), Body: "x"}); chat.CodeOf(err) != chat.CodeShardDown {
 		t.Errorf("a send to a dead shard: %v", err)
 	}
@@ -182,8 +182,8 @@ func TestAKilledShard(t *testing.T) {
 	if worst.Load() > 1500 { // 1 s is promised; the machine may be busy
 		t.Errorf("a refusal took %d ms", worst.Load())
 	}
-	for slot, sh := range h.shards {
-		rows, _ := sh.pool.Query(context.Background(), "SELECT seq, client_msg_id FROM data.messages WHERE channel_id = $1 ORDER BY seq", int64(chs[slot]))
+	for slot, sh := range h.shards() {
+		rows, _ := sh.pool().Query(context.Background(), "SELECT seq, client_msg_id FROM data.messages WHERE channel_id = $1 ORDER BY seq", int64(chs[slot]))
 		var seq, n chat.Seq
 		var id [16]byte
 		ids := map[[16]byte]bool{}
@@ -267,7 +267,7 @@ func TestInboxesFollowAHomeShardThatWasAway(t *testing.T) {
 	h.send(ch, b, 1, "one")
 	h.settledAll()
 	ins[0].Kill()
-	soon(t, func() bool { return !h.shards[0].isUp() })
+	soon(t, func() bool { return !h.shards()[0].isUp() })
 	for n := 2; n <= 10; n++ {
 		h.send(ch, b, n, "more")
 	}
@@ -275,7 +275,7 @@ func TestInboxesFollowAHomeShardThatWasAway(t *testing.T) {
 	if err := ins[0].Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	soon(t, func() bool { return h.shards[0].isUp() })
+	soon(t, func() bool { return h.shards()[0].isUp() })
 	h.settledAll()
 	if e := h.entry(a, ch); e.LastSeq != 10 || e.LastCount-e.ReadCount != 10 {
 		t.Errorf("the entry of the one who was away: %+v", e)
@@ -300,7 +300,7 @@ func TestTheSweeperFinishesWhatADeadNodeLeft(t *testing.T) {
 	if e := h.entry(b, ch); e.LastSeq != 1 || e.Mentions != 0 {
 		t.Fatalf("not undone: %+v", e)
 	}
-	_, err = h.shards[h.ownerSlot(partitionOf(ch))].pool.Exec(t.Context(), `INSERT INTO control.fanout_pending (channels, from_seqs, to_seqs, made_at)
+	_, err = h.shards()[h.ownerSlot(partitionOf(ch))].pool().Exec(t.Context(), `INSERT INTO control.fanout_pending (channels, from_seqs, to_seqs, made_at)
 		VALUES (ARRAY[$1::bigint], ARRAY[$2::bigint], ARRAY[$2::bigint], now() - interval '1 min')`, int64(ch), int64(rs[0].Seq))
 	if err != nil {
 		t.Fatal(err)

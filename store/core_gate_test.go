@@ -52,7 +52,7 @@ func TestTheGuardRefusesWritesAroundTheGate(t *testing.T) {
 	s := openRing(t, 1)
 	ctx := t.Context()
 	const insert = "INSERT INTO data.singletons (partition, key, value) VALUES ($1, $2, '1')"
-	_, err := s.shards[0].pool.Exec(ctx, insert, 7, "a")
+	_, err := s.shards()[0].pool().Exec(ctx, insert, 7, "a")
 	wantState(t, err, "GR002")
 
 	inGate := func(p shard.Partition, sql string, args ...any) error {
@@ -69,7 +69,7 @@ func TestTheGuardRefusesWritesAroundTheGate(t *testing.T) {
 	wantState(t, inGate(8, "DELETE FROM data.singletons WHERE partition = 7"), "GR002")
 	wantState(t, inGate(7, "TRUNCATE data.singletons"), "GR002")
 	var dirty int
-	if err := s.shards[0].pool.QueryRow(ctx, "SELECT count(*) FROM control.partition_dirty").Scan(&dirty); err != nil || dirty != 0 {
+	if err := s.shards()[0].pool().QueryRow(ctx, "SELECT count(*) FROM control.partition_dirty").Scan(&dirty); err != nil || dirty != 0 {
 		t.Fatalf("%d dirty keys without capture, %v", dirty, err)
 	}
 }

@@ -18,7 +18,7 @@ import (
 // ownAs sets the state of p on one shard by hand, as a mover would.
 func (h *harness) ownAs(slot int, p shard.Partition, state, peer string, epoch int) {
 	h.t.Helper()
-	_, err := h.shards[slot].pool.Exec(context.Background(), `INSERT INTO control.partition_owner (partition, state, peer, epoch) VALUES ($1, $2, $3, $4)
+	_, err := h.shards()[slot].pool().Exec(context.Background(), `INSERT INTO control.partition_owner (partition, state, peer, epoch) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (partition) DO UPDATE SET state = $2, peer = $3, epoch = $4`, int32(p), state, peer, epoch)
 	if err != nil {
 		h.t.Fatal(err)
@@ -32,12 +32,12 @@ func (h *harness) ownerSlot(p shard.Partition) int { return int(h.routes.Load().
 func (h *harness) copyPartition(p shard.Partition, from, to int) {
 	h.t.Helper()
 	ctx := context.Background()
-	err := pgx.BeginFunc(ctx, h.shards[to].pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, h.shards()[to].pool(), func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT set_config('gori.gate', $1, true)", fmt.Sprintf("/%d/", p)); err != nil {
 			return err
 		}
 		for _, table := range []string{"channels", "members", "messages", "user_state", "inbox"} {
-			rows, err := h.shards[from].pool.Query(ctx, "SELECT to_jsonb(t) FROM data."+table+" t WHERE partition = $1", int32(p))
+			rows, err := h.shards()[from].pool().Query(ctx, "SELECT to_jsonb(t) FROM data."+table+" t WHERE partition = $1", int32(p))
 			if err != nil {
 				return err
 			}
@@ -64,7 +64,7 @@ func (h *harness) copyPartition(p shard.Partition, from, to int) {
 func (h *harness) fence(slot int, p shard.Partition, peer shard.ID) {
 	h.t.Helper()
 	ctx := context.Background()
-	err := pgx.BeginFunc(ctx, h.shards[slot].pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, h.shards()[slot].pool(), func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(77, $1)", int32(p)); err != nil {
 			return err
 		}
@@ -79,11 +79,11 @@ func (h *harness) fence(slot int, p shard.Partition, peer shard.ID) {
 // move hands p over.
 func (h *harness) move(p shard.Partition, from, to, epoch int) {
 	h.t.Helper()
-	h.ownAs(to, p, "incoming", string(h.shards[from].id), epoch)
-	h.fence(from, p, h.shards[to].id)
+	h.ownAs(to, p, "incoming", string(h.shards()[from].id), epoch)
+	h.fence(from, p, h.shards()[to].id)
 	h.copyPartition(p, from, to)
 	h.ownAs(to, p, "active", "", epoch)
-	h.ownAs(from, p, "gone", string(h.shards[to].id), epoch)
+	h.ownAs(from, p, "gone", string(h.shards()[to].id), epoch)
 }
 
 func TestAFencedPartitionIsRetriedAndAGoneOneFollowed(t *testing.T) {
@@ -96,7 +96,7 @@ func TestAFencedPartitionIsRetriedAndAGoneOneFollowed(t *testing.T) {
 	from := h.ownerSlot(p)
 	to := 1 - from
 
-	h.fence(from, p, h.shards[to].id)
+	h.fence(from, p, h.shards()[to].id)
 	_, err := h.Append(t.Context(), chat.Draft{Channel: ch, Sender: a, ClientMsgID: cid(2), Body: "fenced"})
 	wantCode(t, err, chat.CodeMoving)
 	if !chat.ErrorOf(err).Retry {
@@ -111,7 +111,7 @@ func TestAFencedPartitionIsRetriedAndAGoneOneFollowed(t *testing.T) {
 	h.ownAs(to, p, "incoming", "", 2)
 	h.copyPartition(p, from, to)
 	h.ownAs(to, p, "active", "", 2)
-	h.ownAs(from, p, "gone", string(h.shards[to].id), 2)
+	h.ownAs(from, p, "gone", string(h.shards()[to].id), 2)
 	if r := h.send(ch, a, 1, "here"); r.Seq != 1 || !r.Duplicate {
 		t.Errorf("a retry after the move: %+v", r)
 	}
@@ -122,7 +122,7 @@ func TestAFencedPartitionIsRetriedAndAGoneOneFollowed(t *testing.T) {
 		t.Error("the routes did not learn")
 	}
 	// A node that has learnt nothing reads right, too.
-	h.learn(p, h.shards[from].id)
+	h.learn(p, h.shards()[from].id)
 	if r, err := h.readRoster(t.Context(), ch); err != nil || len(r.ids) != 2 {
 		t.Errorf("a read by an old route: %v %v", r, err)
 	}
@@ -167,7 +167,7 @@ func TestWritersDuringHandOvers(t *testing.T) {
 	}
 	stop.Store(true)
 	wg.Wait()
-	rows, _ := h.shards[from].pool.Query(context.Background(), "SELECT seq, client_msg_id FROM data.messages WHERE partition = $1 ORDER BY seq", int32(p))
+	rows, _ := h.shards()[from].pool().Query(context.Background(), "SELECT seq, client_msg_id FROM data.messages WHERE partition = $1 ORDER BY seq", int32(p))
 	var (
 		n   chat.Seq
 		seq chat.Seq
@@ -214,8 +214,8 @@ func lostToFence(t *testing.T, gateSQL, mutant string) (lost int) {
 		a, b := h.user(), h.user()
 		ch := h.channel(a, b)
 		if mutant != "" {
-			for _, sh := range h.shards {
-				if _, err := sh.pool.Exec(t.Context(), mutant); err != nil {
+			for _, sh := range h.shards() {
+				if _, err := sh.pool().Exec(t.Context(), mutant); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -224,7 +224,7 @@ func lostToFence(t *testing.T, gateSQL, mutant string) (lost int) {
 		acked := schedule(h, ch, a)
 		p := partitionOf(ch)
 		var n int
-		if err := h.shards[1-h.ownerSlot(p)].pool.QueryRow(t.Context(), "SELECT count(*) FROM data.messages WHERE partition = $1", int32(p)).Scan(&n); err != nil {
+		if err := h.shards()[1-h.ownerSlot(p)].pool().QueryRow(t.Context(), "SELECT count(*) FROM data.messages WHERE partition = $1", int32(p)).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		if acked && n == 0 {
@@ -258,7 +258,7 @@ func writerBeforeFence(h *harness, ch chat.ChannelID, a chat.UserID) bool {
 	<-inside
 	fenced := make(chan struct{})
 	go func() {
-		h.fence(from, p, h.shards[1-from].id)
+		h.fence(from, p, h.shards()[1-from].id)
 		h.copyPartition(p, from, 1-from)
 		close(fenced)
 	}()
@@ -286,7 +286,7 @@ func writerDuringFence(h *harness, ch chat.ChannelID, a chat.UserID) bool {
 	ctx := context.Background()
 	p := partitionOf(ch)
 	from := h.ownerSlot(p)
-	tx, err := h.shards[from].pool.Begin(ctx)
+	tx, err := h.shards()[from].pool().Begin(ctx)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -311,7 +311,7 @@ func writerDuringFence(h *harness, ch chat.ChannelID, a chat.UserID) bool {
 		}
 		break
 	}
-	if _, err := tx.Exec(ctx, "UPDATE control.partition_owner SET state = 'fenced', peer = $2 WHERE partition = $1", int32(p), string(h.shards[1-from].id)); err != nil {
+	if _, err := tx.Exec(ctx, "UPDATE control.partition_owner SET state = 'fenced', peer = $2 WHERE partition = $1", int32(p), string(h.shards()[1-from].id)); err != nil {
 		h.t.Fatal(err)
 	}
 	if err := tx.Commit(ctx); err != nil {
@@ -325,7 +325,7 @@ func writerDuringFence(h *harness, ch chat.ChannelID, a chat.UserID) bool {
 // someoneWaits says whether someone waits for an advisory lock on a shard.
 func (h *harness) someoneWaits(slot int) bool {
 	var n int
-	err := h.shards[slot].pool.QueryRow(context.Background(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").Scan(&n)
+	err := h.shards()[slot].pool().QueryRow(context.Background(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").Scan(&n)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		h.t.Error(err)
 	}
@@ -348,7 +348,7 @@ func TestCaptureNotesChangedKeys(t *testing.T) {
 	h := newHarness(t, 1)
 	a, b := h.user(), h.user()
 	ch := h.channel(a, b)
-	pool := h.shards[0].pool
+	pool := h.shards()[0].pool()
 	if _, err := pool.Exec(t.Context(), "UPDATE control.partition_owner SET capture = true WHERE partition = $1", int32(partitionOf(ch))); err != nil {
 		t.Fatal(err)
 	}

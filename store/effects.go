@@ -154,15 +154,13 @@ func (s *Store) runEffects(ctx context.Context) {
 	wg.Go(func() { s.carryMarks(ctx) })
 	// So that a later sign-up does not depend on the shard that knows.
 	wg.Go(func() { _, _ = s.Founded(ctx) })
-	for _, sh := range s.shards {
-		wg.Go(func() {
-			for nap(ctx, s.cfg.SweepEvery) == nil {
-				if err := s.sweepEffects(ctx, sh); err != nil && ctx.Err() == nil {
-					s.log.Debug("sweep of effects", "shard", sh.id, "error", err)
-				}
+	s.onShards(ctx, func(ctx context.Context, sh *shardConn) {
+		for nap(ctx, s.cfg.SweepEvery) == nil {
+			if err := s.sweepEffects(ctx, sh); err != nil && ctx.Err() == nil {
+				s.log.Debug("sweep of effects", "shard", sh.id, "error", err)
 			}
-		})
-	}
+		}
+	})
 	wg.Wait()
 }
 
@@ -176,7 +174,7 @@ func (s *Store) sweepEffects(ctx context.Context, sh *shardConn) error {
 		return err
 	}
 	defer done()
-	rows, err := sh.pool.Query(ctx, `SELECT DISTINCT partition FROM
+	rows, err := sh.pool().Query(ctx, `SELECT DISTINCT partition FROM
 		(SELECT partition FROM data.effects WHERE next_at <= $1 AND `+servedHere+` ORDER BY next_at LIMIT $2) e`,
 		s.now(), sweepPage)
 	if err != nil {

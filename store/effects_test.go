@@ -14,9 +14,9 @@ import (
 
 func (w *world) owed() (effects, attempts int) {
 	w.t.Helper()
-	for _, sh := range w.shards {
+	for _, sh := range w.shards() {
 		var n, tries int
-		if err := sh.pool.QueryRow(context.Background(), `SELECT count(*), coalesce(sum(attempts), 0) FROM data.effects`).Scan(&n, &tries); err != nil {
+		if err := sh.pool().QueryRow(context.Background(), `SELECT count(*), coalesce(sum(attempts), 0) FROM data.effects`).Scan(&n, &tries); err != nil {
 			w.t.Fatal(err)
 		}
 		effects, attempts = effects+n, attempts+tries
@@ -92,7 +92,7 @@ func TestEffectsBackOff(t *testing.T) {
 			return tries >= want
 		})
 		var next time.Time
-		if err := w.shards[0].pool.QueryRow(t.Context(), `SELECT next_at FROM data.effects`).Scan(&next); err != nil {
+		if err := w.shards()[0].pool().QueryRow(t.Context(), `SELECT next_at FROM data.effects`).Scan(&next); err != nil {
 			t.Fatal(err)
 		}
 		if !next.After(last) || !next.After(w.now().Add(time.Second)) {
@@ -142,7 +142,7 @@ func TestAShardDown(t *testing.T) {
 	}
 	w.quiet()
 	in.Kill()
-	eventually(t, "the shard counts as down", func() bool { return !w.shards[1].isUp() })
+	eventually(t, "the shard counts as down", func() bool { return !w.shards()[1].isUp() })
 
 	found, partial, err := w.Find(ctx, "user", 20)
 	if err != nil || !partial || len(found) != min(len(here), 20) {
@@ -169,7 +169,7 @@ func TestAShardDown(t *testing.T) {
 	}
 	eventually(t, "the removal arrives", func() bool {
 		w.ahead.Add(int64(time.Second))
-		if !w.shards[1].isUp() {
+		if !w.shards()[1].isUp() {
 			return false
 		}
 		page, err := w.Inbox(ctx, there[0], 0, 10)

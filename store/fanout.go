@@ -138,17 +138,12 @@ type fanJob struct {
 
 // fanOut is the part of a Store that fans out.
 type fanOut struct {
-	s     *Store
-	jobs  chan fanJob
-	homes []*home // by slot of the shard
+	s    *Store
+	jobs chan fanJob
 }
 
 func newFanOut(s *Store) *fanOut {
-	f := &fanOut{s: s, jobs: make(chan fanJob, fanReads)}
-	for _, sh := range s.shards {
-		f.homes = append(f.homes, newHome(s, sh))
-	}
-	return f
+	return &fanOut{s: s, jobs: make(chan fanJob, fanReads)}
 }
 
 // run works until ctx ends; what is left then is found by the sweepers.
@@ -156,12 +151,6 @@ func (f *fanOut) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for range fanReaders {
 		wg.Go(func() { f.jobLoop(ctx) })
-	}
-	for _, h := range f.homes {
-		wg.Go(func() { h.run(ctx) })
-	}
-	for _, sh := range f.s.shards {
-		wg.Go(func() { f.s.settleLoop(ctx, sh) })
 	}
 	wg.Wait()
 }
@@ -174,7 +163,7 @@ func (s *Store) settleLoop(ctx context.Context, sh *shardConn) {
 			continue
 		}
 		if ctx, done, err := sh.during(ctx); err == nil {
-			_, err = sh.pool.Exec(ctx, sqlSettled, ids)
+			_, err = sh.pool().Exec(ctx, sqlSettled, ids)
 			_ = sh.settle(ctx, err)
 			done()
 		}
@@ -271,10 +260,11 @@ func (f *fanOut) spreadTo(n *channelNews, r *roster, refs ...*fanRef) {
 func (f *fanOut) spreadNews(n *homeNews) {
 	refs := n.refs
 	rt := f.s.routes.Load()
-	parts := make([]homePart, len(f.homes))
+	t := f.s.topo.Load() // has every slot of rt
+	parts := make([]homePart, len(t.slots))
 	for i, u := range n.part.users {
 		slot := rt.owner[n.part.homes[i]]
-		if slot == unknownOwner {
+		if slot == unknownOwner || t.slots[slot] == nil {
 			f.s.requestRefresh()
 			for _, ref := range refs {
 				ref.dropped.Store(true)
@@ -292,7 +282,7 @@ func (f *fanOut) spreadNews(n *homeNews) {
 		for _, ref := range refs {
 			ref.add()
 		}
-		f.homes[slot].add(&homeNews{news: n.news, part: part, refs: slices.Clone(refs), adopted: n.adopted})
+		t.slots[slot].home.add(&homeNews{news: n.news, part: part, refs: slices.Clone(refs), adopted: n.adopted})
 	}
 	for _, ref := range refs {
 		ref.done()

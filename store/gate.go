@@ -2,9 +2,12 @@ package store
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"gori/chat"
 	"gori/shard"
@@ -37,6 +40,39 @@ type verdict struct {
 	moving []shard.Partition            // being handed over, or not known there
 }
 
+// whyClosed tells why the gate was closed for some of ps: as the refusal err
+// says, else as the shard says when asked.
+func (s *Store) whyClosed(ctx context.Context, sh *shardConn, ps []int32, err error) (verdict, error) {
+	var refusal *pgconn.PgError
+	var rows [][3]any
+	if !errors.As(err, &refusal) || json.Unmarshal([]byte(refusal.Detail), &rows) != nil {
+		return s.inquire(ctx, sh, ps)
+	}
+	v := verdict{moved: map[shard.Partition]shard.ID{}}
+	for _, r := range rows {
+		p, _ := r[0].(float64)
+		state, _ := r[1].(string)
+		peer, _ := r[2].(string)
+		s.judgeState(&v, ownerRow{Partition: int32(p), State: state, Peer: peer})
+	}
+	return v, nil
+}
+
+// judgeState adds what a partition's row says; an empty state: there is none.
+func (s *Store) judgeState(v *verdict, r ownerRow) {
+	p := shard.Partition(r.Partition)
+	switch r.State {
+	case "active":
+	case "gone":
+		v.moved[p] = shard.ID(r.Peer)
+	default:
+		v.moving = append(v.moving, p)
+		if r.State == "" {
+			s.requestRefresh()
+		}
+	}
+}
+
 // inquire asks the shard why the gate was closed for some of ps.
 func (s *Store) inquire(ctx context.Context, sh *shardConn, ps []int32) (verdict, error) {
 	rows, err := s.ownerRows(ctx, sh, selectOwners+" WHERE partition = ANY($1)", ps)
@@ -47,17 +83,11 @@ func (s *Store) inquire(ctx context.Context, sh *shardConn, ps []int32) (verdict
 	seen := map[int32]bool{}
 	for _, r := range rows {
 		seen[r.Partition] = true
-		switch r.State {
-		case "gone":
-			v.moved[shard.Partition(r.Partition)] = shard.ID(r.Peer)
-		case "fenced", "incoming":
-			v.moving = append(v.moving, shard.Partition(r.Partition))
-		}
+		s.judgeState(&v, r)
 	}
 	for _, p := range ps {
 		if !seen[p] {
-			v.moving = append(v.moving, shard.Partition(p))
-			s.requestRefresh()
+			s.judgeState(&v, ownerRow{Partition: p})
 		}
 	}
 	return v, nil

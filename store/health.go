@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"gori/chat"
 	"gori/shard"
@@ -25,14 +24,18 @@ var errShardDown = errors.New("the shard does not answer")
 type shardConn struct {
 	// static
 	id   shard.ID
-	slot int // index in Store.shards
-	cfg  *pgx.ConnConfig
-	pool *pgxpool.Pool
+	slot int // in topologies and routes
+	life *lifetime
+	late bool // it came when this node was running
 
 	writers []*writer
+	home    *home
 	crowd   chan struct{} // capacity maxCrowd; see readCrowd
 
-	revoked revokedWatch
+	link atomic.Pointer[link]
+	told *ballot // the last one that its prober, or Open before that, has reported
+
+	revoked *revokedWatch
 
 	settledMu sync.Mutex
 	settled   []int64 // rows of control.fanout_pending done with
@@ -91,14 +94,15 @@ func (sh *shardConn) goDown(cause error) bool {
 	return was
 }
 
-func (sh *shardConn) goUp() bool {
+// goUp takes the shard in again that was found well over l.
+func (sh *shardConn) goUp(l *link) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if sh.isUp() {
+	if sh.isUp() || sh.link.Load() != l {
 		return false
 	}
 	// Connections that died with the server are of no use to the first callers.
-	sh.pool.Reset()
+	l.pool.Reset()
 	sh.up.Store(newUpState())
 	return true
 }
@@ -177,7 +181,11 @@ func (s *Store) probe(ctx context.Context, sh *shardConn) {
 	defer func() { dropConn(&conn) }()
 	ticker := time.NewTicker(s.cfg.PingEvery)
 	defer ticker.Stop()
-	for {
+	for over := sh.link.Load(); ; {
+		if l := sh.link.Load(); l != over {
+			dropConn(&conn)
+			over = l
+		}
 		err := s.checkup(ctx, sh, &conn)
 		if ctx.Err() != nil {
 			return
@@ -185,7 +193,7 @@ func (s *Store) probe(ctx context.Context, sh *shardConn) {
 		if err != nil && sh.goDown(err) {
 			s.log.Warn("shard down", "shard", sh.id, "error", err)
 		}
-		if err == nil && sh.goUp() {
+		if err == nil && sh.goUp(over) {
 			s.log.Info("shard up again", "shard", sh.id)
 			s.requestRefresh()
 		}
@@ -236,27 +244,39 @@ func dropConn(conn **pgx.Conn) {
 	*conn = nil
 }
 
+// ping asks for the ballot of the shard's acceptor of the ring, and for the
+// document if that is another than last time.
 func (s *Store) ping(ctx context.Context, sh *shardConn, conn **pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.PingTimeout)
 	defer cancel()
 	if *conn == nil {
-		c, err := pgx.ConnectConfig(ctx, sh.cfg.Copy())
+		c, err := pgx.ConnectConfig(ctx, sh.link.Load().cfg.Copy())
 		if err != nil {
 			return err
 		}
 		*conn = c
-		var id string
-		if err := c.QueryRow(ctx, "SELECT shard_id FROM control.shard_self").Scan(&id); err != nil {
-			return err
-		}
-		if shard.ID(id) != sh.id {
-			return &WrongShardError{Want: sh.id, Found: shard.ID(id)}
-		}
+	}
+	var b ballot
+	err := (*conn).QueryRow(ctx, sqlBallot).Scan(&b.counter, &b.by)
+	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
-	var one int
-	if err := (*conn).QueryRow(ctx, "SELECT 1").Scan(&one); err != nil {
+	if err != nil {
 		return fmt.Errorf("ping: %w", err)
+	}
+	if sh.told != nil && b == *sh.told {
+		return nil
+	}
+	r, err := readReport(ctx, *conn)
+	if err != nil && (*conn).IsClosed() {
+		return fmt.Errorf("ping: %w", err)
+	}
+	sh.told = &b
+	switch {
+	case err != nil:
+		s.log.Warn("a shard's ring document cannot be read", "shard", sh.id, "error", err)
+	case r.ring != nil:
+		s.reports.take(string(sh.id), r)
 	}
 	return nil
 }
@@ -270,7 +290,7 @@ type Health struct {
 // Health tells which shards answer.
 func (s *Store) Health() []Health {
 	var hs []Health
-	for _, sh := range s.shards {
+	for _, sh := range s.shards() {
 		hs = append(hs, Health{Shard: sh.id, Up: sh.isUp()})
 	}
 	return hs

@@ -82,7 +82,7 @@ func (s *Store) readAll(ctx context.Context, ps []shard.Partition, fn func(ctx c
 		return err
 	}
 	defer done()
-	conn, err := sh.pool.Acquire(ctx)
+	conn, err := sh.pool().Acquire(ctx)
 	if err != nil {
 		return sh.settle(ctx, err)
 	}

@@ -49,7 +49,7 @@ func (h *hotConn) get(ctx context.Context) (*pgx.Conn, error) {
 		return h.conn, nil
 	}
 	h.disconnect()
-	cfg := h.sh.cfg.Copy()
+	cfg := h.sh.link.Load().cfg.Copy()
 	for k, v := range hotParams {
 		cfg.RuntimeParams[k] = v
 	}

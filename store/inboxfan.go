@@ -101,6 +101,7 @@ func unite(a, b homePart) homePart {
 
 func (h *home) run(ctx context.Context) {
 	defer h.hot.disconnect()
+	defer h.moveOut()
 	pause := homeBackOff
 	for {
 		batch := h.take()
@@ -139,6 +140,20 @@ func (h *home) run(ctx context.Context) {
 	}
 }
 
+// moveOut hands what is waiting to the shards that have the homes now, as this
+// one is not used any more. When the node itself ends there is nobody to take it;
+// the rows of control.fanout_pending remain.
+func (h *home) moveOut() {
+	if h.sh.life.ctx.Err() == nil {
+		return
+	}
+	for batch := h.take(); len(batch) > 0; batch = h.take() {
+		for _, n := range batch {
+			h.s.fan.spreadNews(n)
+		}
+	}
+}
+
 func (h *home) take() []*homeNews {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -171,7 +186,7 @@ func (h *home) apply(ctx context.Context, batch []*homeNews) error {
 		switch kind := kindOf(err); {
 		case kind == failGate:
 			// Some homes have moved or are moving: all is spread anew.
-			return h.respread(ctx, batch)
+			return h.respread(ctx, batch, err)
 		case kind == failRace && try <= 3:
 		case kind == failLost:
 			h.hot.disconnect()
@@ -194,19 +209,22 @@ func (h *home) apply(ctx context.Context, batch []*homeNews) error {
 }
 
 // respread queues each member for the shard that owns the home now.
-func (h *home) respread(ctx context.Context, batch []*homeNews) error {
+func (h *home) respread(ctx context.Context, batch []*homeNews, refusal error) error {
 	var ps []shard.Partition
 	for _, n := range batch {
 		ps = append(ps, n.part.homes...)
 	}
-	v, err := h.s.inquire(ctx, h.sh, partitionArgs(ps))
+	v, err := h.s.whyClosed(ctx, h.sh, partitionArgs(ps), refusal)
 	if err != nil {
 		return err
 	}
+	wait := len(v.moving) > 0
 	for p, peer := range v.moved {
-		h.s.learn(p, peer)
+		if !h.s.learn(p, peer) {
+			wait = true
+		}
 	}
-	if len(v.moving) > 0 && nap(ctx, movingNap) != nil {
+	if wait && nap(ctx, movingNap) != nil {
 		return ctx.Err()
 	}
 	for _, n := range batch {

@@ -31,13 +31,6 @@ func (e *SchemaNewerError) Error() string {
 	return fmt.Sprintf("shard %s has schema %d and this gori knows %d: start the newer gori that wrote it", e.Shard, e.Found, e.Known)
 }
 
-// WrongShardError says that a database belongs to another shard.
-type WrongShardError struct{ Want, Found shard.ID }
-
-func (e *WrongShardError) Error() string {
-	return fmt.Sprintf("the database given for shard %s is that of shard %s", e.Want, e.Found)
-}
-
 // Migrate is MigrateAll for one shard.
 func Migrate(ctx context.Context, dsn string, id shard.ID, m *shard.Map) error {
 	return MigrateAll(ctx, []ShardConfig{{ID: id, DSN: dsn}}, nil, m)

@@ -326,7 +326,7 @@ func TestAuditOnlyGrows(t *testing.T) {
 		}
 	}
 	var n int
-	if err := w.shards[0].pool.QueryRow(ctx, `SELECT count(*) FROM data.audit`).Scan(&n); err != nil || n != 2 {
+	if err := w.shards()[0].pool().QueryRow(ctx, `SELECT count(*) FROM data.audit`).Scan(&n); err != nil || n != 2 {
 		t.Fatalf("%d lines, %v", n, err)
 	}
 	for _, sql := range []string{`UPDATE data.audit SET action = 'x' WHERE partition = $1`, `DELETE FROM data.audit WHERE partition = $1`} {

@@ -18,7 +18,7 @@ func TestAHeldChannelHurtsNoOther(t *testing.T) {
 	h := &harness{t, openOn(t, dsns)}
 	a, b := h.user(), h.user()
 	held, other := h.channel(a, b), h.channel(a, b)
-	tx, err := h.shards[0].pool.BeginTx(t.Context(), pgx.TxOptions{})
+	tx, err := h.shards()[0].pool().BeginTx(t.Context(), pgx.TxOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

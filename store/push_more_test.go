@@ -17,8 +17,8 @@ import (
 // exec changes rows of one user's home behind the store's back.
 func (b *postbox) exec(sql string, args ...any) {
 	b.t.Helper()
-	for _, sh := range b.shards {
-		tx, err := sh.pool.Begin(context.Background())
+	for _, sh := range b.shards() {
+		tx, err := sh.pool().Begin(context.Background())
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -70,7 +70,7 @@ func TestPushSurvivesTheDeathOfItsNode(t *testing.T) {
 	ann, bob := b.person("ann"), b.person("bob")
 	b.device(bob, "/bob")
 	ch := b.direct(ann, bob)
-	q := b.PushQueues()[0]
+	q := b.PushQueues().All()[0]
 	claim := func() notify.Job {
 		t.Helper()
 		var jobs []notify.Job
@@ -159,7 +159,7 @@ func TestPushIsTriedAgain(t *testing.T) {
 	for i := range answers {
 		eventually(t, "an attempt has failed", func() bool {
 			var attempts int
-			err := b.shards[0].pool.QueryRow(context.Background(), `SELECT coalesce(max(attempts), 0) FROM data.push_jobs
+			err := b.shards()[0].pool().QueryRow(context.Background(), `SELECT coalesce(max(attempts), 0) FROM data.push_jobs
 				WHERE sent_seq < seq AND next_at BETWEEN now() + interval '5 seconds' AND now() + interval '1 hour'`).Scan(&attempts)
 			if err != nil {
 				t.Fatal(err)
@@ -171,7 +171,7 @@ func TestPushIsTriedAgain(t *testing.T) {
 			b.say(ch, ann, "나중")
 			eventually(t, "the job is of the later one", func() bool {
 				var seq int64
-				err := b.shards[0].pool.QueryRow(context.Background(), `SELECT coalesce(max(seq), 0) FROM data.push_jobs`).Scan(&seq)
+				err := b.shards()[0].pool().QueryRow(context.Background(), `SELECT coalesce(max(seq), 0) FROM data.push_jobs`).Scan(&seq)
 				return err == nil && seq == 2
 			})
 		}
@@ -210,7 +210,7 @@ func TestPushIsTriedAgain(t *testing.T) {
 	})
 	b.settled()
 	var left int
-	if err := b.shards[0].pool.QueryRow(context.Background(), `SELECT count(*) FROM data.push_jobs`).Scan(&left); err != nil || left != 0 {
+	if err := b.shards()[0].pool().QueryRow(context.Background(), `SELECT count(*) FROM data.push_jobs`).Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d jobs of no device: %v", left, err)
 	}
 	b.say(ch, ann, "nobody to tell")

@@ -17,11 +17,22 @@ type pushQueue struct {
 	sh *shardConn
 }
 
+// pushQueues are those of all shards.
+type pushQueues struct{ s *Store }
+
 // PushQueues returns the queues of all shards.
-func (s *Store) PushQueues() []notify.Queue {
+func (s *Store) PushQueues() notify.Queues { return pushQueues{s} }
+
+// Tend implements notify.Queues.
+func (qs pushQueues) Tend(ctx context.Context, tend func(ctx context.Context, q notify.Queue)) {
+	qs.s.onShards(ctx, func(ctx context.Context, sh *shardConn) { tend(ctx, pushQueue{qs.s, sh}) })
+}
+
+// All implements notify.Queues.
+func (qs pushQueues) All() []notify.Queue {
 	var list []notify.Queue
-	for _, sh := range s.shards {
-		list = append(list, pushQueue{s, sh})
+	for _, sh := range qs.s.shards() {
+		list = append(list, pushQueue{qs.s, sh})
 	}
 	return list
 }
@@ -34,15 +45,16 @@ func (q pushQueue) query(ctx context.Context, fn func(ctx context.Context, q que
 		return err
 	}
 	defer done()
-	return q.sh.settle(ctx, fn(ctx, q.sh.pool))
+	return q.sh.settle(ctx, fn(ctx, q.sh.pool()))
 }
 
 // Next implements notify.Queue.
 func (q pushQueue) Next(ctx context.Context) (d time.Duration, ok bool, err error) {
 	var seconds *float64
 	err = q.query(ctx, func(ctx context.Context, q querier) error {
-		return q.QueryRow(ctx, `SELECT extract(epoch FROM least((SELECT min(due_at) FROM data.push_wakes),
-			(SELECT min(next_at) FROM data.push_jobs WHERE next_at IS NOT NULL)) - now())::float8`).Scan(&seconds)
+		return q.QueryRow(ctx, `SELECT extract(epoch FROM least(
+			(SELECT due_at FROM data.push_wakes WHERE `+servedHere+` ORDER BY due_at LIMIT 1),
+			(SELECT next_at FROM data.push_jobs WHERE next_at IS NOT NULL AND `+servedHere+` ORDER BY next_at LIMIT 1)) - now())::float8`).Scan(&seconds)
 	})
 	if err != nil || seconds == nil {
 		return 0, false, err
@@ -53,8 +65,8 @@ func (q pushQueue) Next(ctx context.Context) (d time.Duration, ok bool, err erro
 // Waiting implements notify.Queue.
 func (q pushQueue) Waiting(ctx context.Context) (wakes, jobs int, err error) {
 	err = q.query(ctx, func(ctx context.Context, q querier) error {
-		return q.QueryRow(ctx, `SELECT (SELECT count(*) FROM data.push_wakes),
-			(SELECT count(*) FROM data.push_jobs WHERE next_at IS NOT NULL)`).Scan(&wakes, &jobs)
+		return q.QueryRow(ctx, `SELECT (SELECT count(*) FROM data.push_wakes WHERE `+servedHere+`),
+			(SELECT count(*) FROM data.push_jobs WHERE next_at IS NOT NULL AND `+servedHere+`)`).Scan(&wakes, &jobs)
 	})
 	return wakes, jobs, err
 }

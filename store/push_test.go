@@ -110,7 +110,7 @@ func (b *postbox) settled() {
 	b.t.Helper()
 	b.quiet()
 	eventually(b.t, "no push waits", func() bool {
-		for _, q := range b.PushQueues() {
+		for _, q := range b.PushQueues().All() {
 			wakes, jobs, err := q.Waiting(context.Background())
 			if err != nil {
 				b.t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -51,12 +52,13 @@ func (c *lockedChannel) membersEnded(ctx context.Context, tx pgx.Tx, users []cha
 // revokedWatch is the connection by which a shard is asked, several times a
 // second, what was taken away: it must not wait for one of the pool.
 type revokedWatch struct {
-	turn chan struct{} // capacity 1: held by whoever uses hot
-	hot  hotConn
+	turn   chan struct{} // capacity 1: held by whoever uses hot
+	hot    hotConn
+	behind atomic.Bool // the last look at this shard failed
 }
 
-func newRevokedWatch(sh *shardConn) revokedWatch {
-	return revokedWatch{turn: make(chan struct{}, 1), hot: hotConn{sh: sh}}
+func newRevokedWatch(sh *shardConn) *revokedWatch {
+	return &revokedWatch{turn: make(chan struct{}, 1), hot: hotConn{sh: sh}}
 }
 
 func (w *revokedWatch) close() {
@@ -74,15 +76,17 @@ const sqlRevoked = `SELECT clock_timestamp(), $1::timestamptz IS NOT NULL AND $1
 // Revoked reads what was taken away, from all shards at once; see
 // chat.Revocations.
 func (s *Store) Revoked(ctx context.Context, since chat.RevokedSince) (chat.RevokedPage, error) {
-	page := chat.RevokedPage{Since: make(chat.RevokedSince, len(s.shards))}
+	shards := s.shards()
+	page := chat.RevokedPage{Since: make(chat.RevokedSince, len(shards)), Lost: s.revokedLost.Swap(false)}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	var failed error
-	for _, sh := range s.shards {
+	for _, sh := range shards {
 		wg.Go(func() {
 			id := string(sh.id)
 			at, known := since[id]
 			part, err := s.revokedOn(ctx, sh, at, known)
+			missed := sh.revoked.behind.Swap(err != nil)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -94,7 +98,9 @@ func (s *Store) Revoked(ctx context.Context, since chat.RevokedSince) (chat.Revo
 			default:
 				page.Since[id] = part.Since[id]
 				page.List = append(page.List, part.List...)
-				page.Lost = page.Lost || part.Lost
+				// Of a shard that came meanwhile and could not be asked at once, more
+				// may have been taken away than a first look tells.
+				page.Lost = page.Lost || part.Lost || missed && !known && sh.late
 			}
 		})
 	}
@@ -108,7 +114,7 @@ func (s *Store) revokedOn(ctx context.Context, sh *shardConn, since time.Time, k
 		return page, err
 	}
 	defer done()
-	w := &sh.revoked
+	w := sh.revoked
 	select {
 	case w.turn <- struct{}{}:
 		defer func() { <-w.turn }()
@@ -155,7 +161,7 @@ func scanRevoked(rows pgx.Rows, id string) (chat.RevokedPage, error) {
 // when ctx ends. Any node may do it, and several at once do no harm.
 func (s *Store) sweepRevocations(ctx context.Context) {
 	for nap(ctx, revokedSweep) == nil {
-		for _, sh := range s.shards {
+		for _, sh := range s.shards() {
 			if err := s.forgetRevocations(ctx, sh); err != nil && ctx.Err() == nil {
 				s.log.Debug("sweep of revocations", "shard", sh.id, "error", err)
 			}
@@ -172,7 +178,7 @@ func (s *Store) forgetRevocations(ctx context.Context, sh *shardConn) error {
 		return err
 	}
 	defer done()
-	rows, err := sh.pool.Query(during, `SELECT DISTINCT partition FROM (SELECT partition FROM data.revocations
+	rows, err := sh.pool().Query(during, `SELECT DISTINCT partition FROM (SELECT partition FROM data.revocations
 		WHERE at < now() - $1::interval AND `+servedHere+` ORDER BY at LIMIT $2) r`, revokedKept, maxRevoked)
 	if err != nil {
 		return sh.settle(during, err)

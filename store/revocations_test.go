@@ -88,13 +88,13 @@ func TestOldRevocationsAreDeleted(t *testing.T) {
 	old, young := w.ends(user, 1), w.ends(user, 2)
 	sh := sure(w.locate(partitionOf(user)))
 	age(t, w, user, old)
-	for _, sh := range w.shards {
+	for _, sh := range w.shards() {
 		if err := w.forgetRevocations(ctx, sh); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var left []int64
-	if err := sh.pool.QueryRow(ctx, `SELECT array_agg(login_id) FROM data.revocations`).Scan(&left); err != nil {
+	if err := sh.pool().QueryRow(ctx, `SELECT array_agg(login_id) FROM data.revocations`).Scan(&left); err != nil {
 		t.Fatal(err)
 	}
 	if len(left) != 1 || left[0] != int64(young) {

@@ -39,9 +39,10 @@ type RingInfo struct {
 
 // Ring asks all shards what they own.
 func (s *Store) Ring(ctx context.Context) RingInfo {
-	info := RingInfo{Shards: make([]ShardInfo, len(s.shards))}
+	shards := s.shards()
+	info := RingInfo{Shards: make([]ShardInfo, len(shards))}
 	var wg sync.WaitGroup
-	for i, sh := range s.shards {
+	for i, sh := range shards {
 		wg.Go(func() { info.Shards[i] = s.shardInfo(ctx, sh) })
 	}
 	wg.Wait()
@@ -79,7 +80,7 @@ func (s *Store) shardInfo(ctx context.Context, sh *shardConn) ShardInfo {
 		return fail(err)
 	}
 	defer done()
-	err = sh.pool.QueryRow(ctx, `SELECT coalesce(sum(greatest(s.n_live_tup, 0)), 0)::bigint, coalesce(sum(pg_total_relation_size(s.relid)), 0)::bigint
+	err = sh.pool().QueryRow(ctx, `SELECT coalesce(sum(greatest(s.n_live_tup, 0)), 0)::bigint, coalesce(sum(pg_total_relation_size(s.relid)), 0)::bigint
 		FROM pg_stat_user_tables s WHERE s.schemaname = 'data'`).Scan(&si.Rows, &si.Bytes)
 	if err != nil {
 		return fail(sh.settle(ctx, err))
@@ -112,7 +113,7 @@ func (s *Store) shardInfo(ctx context.Context, sh *shardConn) ShardInfo {
 // the messages, which are nearly all of it: seqs are dense, so the channels'
 // counters tell without reading any.
 func (s *Store) partitionWeights(ctx context.Context, sh *shardConn) (map[shard.Partition]float64, error) {
-	rows, err := sh.pool.Query(ctx, "SELECT partition, sum(last_seq)::float8 FROM data.channels GROUP BY partition")
+	rows, err := sh.pool().Query(ctx, "SELECT partition, sum(last_seq)::float8 FROM data.channels GROUP BY partition")
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ func asNodes(c *Config) {
 
 func TestNodesHaveNoRightsOverTheSchema(t *testing.T) {
 	s := openRing(t, 1, asNodes)
-	conn, err := pgx.ConnectConfig(t.Context(), s.shards[0].cfg.Copy())
+	conn, err := pgx.ConnectConfig(t.Context(), s.shards()[0].link.Load().cfg.Copy())
 	if err != nil {
 		t.Fatal(err)
 	}

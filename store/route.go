@@ -11,8 +11,8 @@ import (
 // unknownOwner marks a partition whose owner this node has not learnt yet.
 const unknownOwner = int16(-1)
 
-// routes is the cache of who owns which partition: an index into Store.shards
-// for each. It is immutable; the authority are the rows of the shards.
+// routes is the cache of who owns which partition: a slot of the topology for
+// each. It is immutable; the authority are the rows of the shards.
 type routes struct {
 	owner [shard.Partitions]int16
 }
@@ -22,33 +22,33 @@ func partitionOf[T ~int64](id T) shard.Partition { return shard.Of(id) }
 
 // locate returns the shard believed to own p.
 func (s *Store) locate(p shard.Partition) (*shardConn, error) {
-	i := s.routes.Load().owner[p]
-	if i == unknownOwner {
+	sh := s.at(s.routes.Load().owner[p])
+	if sh == nil {
 		s.requestRefresh()
 		return nil, chat.Retryable(chat.CodeShardDown, 0, nil, "this part of the data cannot be reached for the moment")
 	}
-	return s.shards[i], nil
+	return sh, nil
 }
 
-// learn notes that p has moved to the shard named peer.
+// learn notes that p has moved to the shard named peer. If this node does not
+// know it yet, learn has the ring looked at and returns false.
 func (s *Store) learn(p shard.Partition, peer shard.ID) bool {
-	for i, sh := range s.shards {
-		if sh.id != peer {
-			continue
+	sh := s.topo.Load().find(peer)
+	if sh == nil {
+		s.lookSoon()
+		return false
+	}
+	for {
+		old := s.routes.Load()
+		if old.owner[p] == int16(sh.slot) {
+			return true
 		}
-		for {
-			old := s.routes.Load()
-			if old.owner[p] == int16(i) {
-				return true
-			}
-			next := *old
-			next.owner[p] = int16(i)
-			if s.routes.CompareAndSwap(old, &next) {
-				return true
-			}
+		next := *old
+		next.owner[p] = int16(sh.slot)
+		if s.routes.CompareAndSwap(old, &next) {
+			return true
 		}
 	}
-	return false
 }
 
 // ownerRow is a row of control.partition_owner.
@@ -65,9 +65,10 @@ const selectOwners = `SELECT partition, state, epoch, peer, capture FROM control
 // refresh rebuilds the routes from the owner rows of all shards that answer.
 // What belongs to a shard that does not answer stays as it was known.
 func (s *Store) refresh(ctx context.Context) {
-	rows := make([][]ownerRow, len(s.shards))
+	shards := s.shards()
+	rows := make([][]ownerRow, len(shards))
 	var wg sync.WaitGroup
-	for i, sh := range s.shards {
+	for i, sh := range shards {
 		wg.Go(func() { rows[i], _ = s.ownerRows(ctx, sh, selectOwners) })
 	}
 	wg.Wait()
@@ -81,7 +82,7 @@ func (s *Store) refresh(ctx context.Context) {
 				// the hand-over is done.
 				if (r.State == "active" || r.State == "fenced") && r.Epoch > epochs[r.Partition] {
 					epochs[r.Partition] = r.Epoch
-					next.owner[r.Partition] = int16(i)
+					next.owner[r.Partition] = int16(shards[i].slot)
 				}
 			}
 		}
@@ -97,7 +98,7 @@ func (s *Store) ownerRows(ctx context.Context, sh *shardConn, sql string, args .
 		return nil, err
 	}
 	defer done()
-	q, err := sh.pool.Query(ctx, sql, args...)
+	q, err := sh.pool().Query(ctx, sql, args...)
 	if err != nil {
 		return nil, sh.settle(ctx, err)
 	}

@@ -26,17 +26,15 @@ func (s *Store) Stats() Stats {
 		Batches: s.count.batches.Load(), Drafts: s.count.drafts.Load(),
 		HomeBatches: s.count.homeBatches.Load(), Entries: s.count.entries.Load(), Swept: s.count.swept.Load(),
 	}
-	for _, sh := range s.shards {
+	for _, sh := range s.shards() {
+		sh.home.mu.Lock()
+		st.Owed += sh.home.rows
+		sh.home.mu.Unlock()
 		for _, w := range sh.writers {
 			w.mu.Lock()
 			st.Waiting += w.drafts
 			w.mu.Unlock()
 		}
-	}
-	for _, h := range s.fan.homes {
-		h.mu.Lock()
-		st.Owed += h.rows
-		h.mu.Unlock()
 	}
 	return st
 }

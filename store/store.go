@@ -2,31 +2,39 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
+
+	"gori/shard"
 )
 
 // Store keeps everything on the shards. Its methods may be called from any
 // goroutine.
 type Store struct {
 	// static
-	cfg    Config
-	log    *slog.Logger
-	shards []*shardConn
+	cfg Config
+	log *slog.Logger
 
-	routes     atomic.Pointer[routes]
-	refreshNow chan struct{}
-	rosters    *rosters
-	fan        *fanOut
-	effects    effectState
-	count      counters
-	gateSQL    string // sqlGate, but for tests of what the gate is good for
+	topo    atomic.Pointer[topology]
+	reports *reports
+	looked  atomic.Int64 // see lookSoon
+	// owned by keepRing, and by Open before
+	agreedRing bool                // the document that is followed was agreed on
+	complaints map[shard.ID]string // addresses that were of no use
+
+	routes      atomic.Pointer[routes]
+	refreshNow  chan struct{}
+	rosters     *rosters
+	fan         *fanOut
+	effects     effectState
+	count       counters
+	revokedLost atomic.Bool // a shard has left that could not be asked for revocations in the end
+	gateSQL     string      // sqlGate, but for tests of what the gate is good for
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // the goroutines that Open started
@@ -41,92 +49,110 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, log: cfg.Logger, refreshNow: make(chan struct{}, 1), rosters: newRosters(cfg.RosterIDs), gateSQL: sqlGate}
-	for i, sc := range cfg.Shards {
-		sh, err := s.newShard(ctx, i, sc)
-		if err != nil {
-			s.closePools()
-			return nil, fmt.Errorf("shard %s: %w", sc.ID, err)
-		}
-		s.shards = append(s.shards, sh)
-	}
+	s := &Store{cfg: cfg, log: cfg.Logger, reports: newReports(), complaints: map[shard.ID]string{},
+		refreshNow: make(chan struct{}, 1), rosters: newRosters(cfg.RosterIDs), gateSQL: sqlGate}
 	rt := &routes{}
 	for p := range rt.owner {
 		rt.owner[p] = unknownOwner
 	}
 	s.routes.Store(rt)
-	if err := s.greet(ctx); err != nil {
+	s.replace(newTopology(nil, nil, nil))
+	s.fan = newFanOut(s)
+	err = s.firstTopology(ctx)
+	if err == nil {
+		err = s.greet(ctx)
+	}
+	if err != nil {
 		s.closePools()
 		return nil, err
 	}
 	s.refresh(ctx)
-
-	s.fan = newFanOut(s)
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.wg.Go(func() { s.refresher(run) })
-	for _, sh := range s.shards {
-		s.wg.Go(func() { s.probe(run, sh) })
-		for _, w := range sh.writers {
-			s.wg.Go(func() { w.run(run) })
-		}
-	}
+	s.wg.Go(func() { s.keepRing(run) })
+	s.wg.Go(func() { s.onShards(run, s.tend) })
 	s.wg.Go(func() { s.fan.run(run) })
 	return s, nil
 }
 
+// firstTopology asks the configured shards for the ring document. From then on
+// that decides which shards there are; without one it is the configuration.
+func (s *Store) firstTopology(ctx context.Context) error {
+	errs := make([]error, len(s.cfg.Shards))
+	var wg sync.WaitGroup
+	for i, sc := range s.cfg.Shards {
+		wg.Go(func() { errs[i] = s.ask(ctx, sc.ID, sc.DSN) })
+	}
+	wg.Wait()
+	failed := 0
+	for _, err := range errs {
+		if wrong := (*WrongShardError)(nil); errors.As(err, &wrong) {
+			return wrong
+		}
+		if err != nil {
+			failed++
+		}
+	}
+	if failed == len(errs) {
+		return fmt.Errorf("no shard answers: %w", errs[0])
+	}
+	ring := s.bestRing(ctx)
+	s.follow(ctx, ring)
+	for i, sc := range s.cfg.Shards {
+		if ring != nil {
+			if _, ok := ring.Seat(sc.ID); !ok {
+				s.log.Warn("a configured shard is not in the ring and is left alone", "shard", sc.ID)
+			}
+			continue
+		}
+		sh, err := s.newShard(ctx, i, sc.ID, sc.DSN, 0)
+		if err != nil {
+			return err
+		}
+		s.replace(s.topo.Load().with(sh))
+	}
+	if len(s.shards()) == 0 {
+		return errors.New("no shard of the ring has a usable address")
+	}
+	return nil
+}
+
 // newShard prepares one shard's connections without opening any.
-func (s *Store) newShard(ctx context.Context, slot int, sc ShardConfig) (*shardConn, error) {
-	pc, err := pgxpool.ParseConfig(sc.DSN)
+func (s *Store) newShard(ctx context.Context, slot int, id shard.ID, dsn string, term int64) (*shardConn, error) {
+	l, err := s.newLink(ctx, id, dsn, term)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("shard %s: %w", id, err)
 	}
-	if s.cfg.Dial != nil {
-		pc.ConnConfig.DialFunc = s.cfg.Dial
-	}
-	pc.ConnConfig.ConnectTimeout = 2 * time.Second
-	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
-	for k, v := range map[string]string{
-		"application_name":                    "gori",
-		"default_transaction_isolation":       "read committed",
-		"statement_timeout":                   "10s",
-		"lock_timeout":                        "3s",
-		"idle_in_transaction_session_timeout": "3s",
-		"timezone":                            "UTC",
-		"jit":                                 "off",
-		// Everything is a look-up by key; a plan made while a table was small
-		// must not scan it when it has grown.
-		"enable_seqscan":   "off",
-		"enable_hashjoin":  "off",
-		"enable_mergejoin": "off",
-	} {
-		pc.ConnConfig.RuntimeParams[k] = v
-	}
-	if s.cfg.StrictGate {
-		pc.ConnConfig.RuntimeParams["gori.strict"] = "on"
-	}
-	pc.MaxConns = int32(s.cfg.PoolSize)
-	pc.MinConns = 1
-	pc.MaxConnIdleTime = 5 * time.Minute
-	pc.HealthCheckPeriod = 30 * time.Second
-	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), pc)
-	if err != nil {
-		return nil, err
-	}
-	sh := &shardConn{id: sc.ID, slot: slot, cfg: pc.ConnConfig, pool: pool, wake: make(chan struct{}, 1), crowd: make(chan struct{}, maxCrowd)}
+	sh := &shardConn{id: id, slot: slot, life: newLifetime(), wake: make(chan struct{}, 1), crowd: make(chan struct{}, maxCrowd)}
+	sh.link.Store(l)
 	sh.revoked = newRevokedWatch(sh)
 	sh.up.Store(newUpState())
+	sh.home = newHome(s, sh)
 	for range s.cfg.Writers {
 		sh.writers = append(sh.writers, newWriter(s, sh))
 	}
 	return sh, nil
 }
 
+// tend does what a shard in use always needs, until ctx ends.
+func (s *Store) tend(ctx context.Context, sh *shardConn) {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.probe(ctx, sh) })
+	for _, w := range sh.writers {
+		wg.Go(func() { w.run(ctx) })
+	}
+	wg.Go(func() { sh.home.run(ctx) })
+	wg.Go(func() { s.settleLoop(ctx, sh) })
+	wg.Wait()
+}
+
 // greet finds out which shards answer, and that they are who they should be.
 func (s *Store) greet(ctx context.Context) error {
-	errs := make([]error, len(s.shards))
+	shards := s.shards()
+	errs := make([]error, len(shards))
 	var wg sync.WaitGroup
-	for i, sh := range s.shards {
+	for i, sh := range shards {
 		wg.Go(func() {
 			var conn *pgx.Conn
 			errs[i] = s.ping(ctx, sh, &conn)
@@ -138,16 +164,16 @@ func (s *Store) greet(ctx context.Context) error {
 	wg.Wait()
 	failed := 0
 	for i, err := range errs {
-		if wrong, ok := err.(*WrongShardError); ok {
+		if wrong := (*WrongShardError)(nil); errors.As(err, &wrong) {
 			return wrong
 		}
 		if err != nil {
 			failed++
-			s.log.Warn("shard down", "shard", s.shards[i].id, "error", err)
-			s.shards[i].goDown(err)
+			s.log.Warn("shard down", "shard", shards[i].id, "error", err)
+			shards[i].goDown(err)
 		}
 	}
-	if failed == len(s.shards) {
+	if failed == len(shards) {
 		return fmt.Errorf("no shard answers: %w", errs[0])
 	}
 	return nil
@@ -175,8 +201,7 @@ func (s *Store) Close() {
 }
 
 func (s *Store) closePools() {
-	for _, sh := range s.shards {
-		sh.revoked.close()
-		sh.pool.Close()
+	for _, sh := range s.shards() {
+		sh.close()
 	}
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"sync"
 
 	"github.com/jackc/pgx/v5"
 
@@ -22,26 +21,23 @@ const sqlClaimPending = `UPDATE control.fanout_pending SET made_at = now()
 // runSweeps finishes, on every shard, the fan-outs that a dead node or a shard
 // that was down has left. It returns when ctx has ended and its goroutines have.
 func (s *Store) runSweeps(ctx context.Context) {
-	var wg sync.WaitGroup
-	for _, sh := range s.shards {
-		if mutantRepairs {
-			break
-		}
-		wg.Go(func() {
-			for nap(ctx, s.cfg.SweepEvery) == nil {
-				for {
-					n, err := s.sweepFans(ctx, sh)
-					if err != nil && ctx.Err() == nil {
-						s.log.Debug("sweep of fan-outs", "shard", sh.id, "error", err)
-					}
-					if err != nil || n < sweepRows {
-						break
-					}
+	if mutantRepairs {
+		<-ctx.Done()
+		return
+	}
+	s.onShards(ctx, func(ctx context.Context, sh *shardConn) {
+		for nap(ctx, s.cfg.SweepEvery) == nil {
+			for {
+				n, err := s.sweepFans(ctx, sh)
+				if err != nil && ctx.Err() == nil {
+					s.log.Debug("sweep of fan-outs", "shard", sh.id, "error", err)
+				}
+				if err != nil || n < sweepRows {
+					break
 				}
 			}
-		})
-	}
-	wg.Wait()
+		}
+	})
 }
 
 // sweepFans claims left-over rows of one shard and queues their fan-outs.
@@ -51,7 +47,7 @@ func (s *Store) sweepFans(ctx context.Context, sh *shardConn) (int, error) {
 		return 0, nil // it is down; others say so
 	}
 	defer done()
-	rows, err := sh.pool.Query(ctx, sqlClaimPending, s.cfg.SweepAge, sweepRows)
+	rows, err := sh.pool().Query(ctx, sqlClaimPending, s.cfg.SweepAge, sweepRows)
 	if err != nil {
 		return 0, sh.settle(ctx, err)
 	}

@@ -50,7 +50,7 @@ func (s *Store) writeAll(ctx context.Context, ps []shard.Partition, fn func(ctx 
 		case err == nil:
 			return nil
 		case errors.Is(err, errGateClosed):
-			v, ierr := s.inquire(ctx, sh, args)
+			v, ierr := s.whyClosed(ctx, sh, args, err)
 			if ierr != nil {
 				return ierr
 			}
@@ -118,7 +118,7 @@ func (s *Store) writeOn(ctx context.Context, sh *shardConn, args []int32, fn fun
 	}
 	defer done()
 	var g gatedTx
-	err = pgx.BeginFunc(ctx, sh.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, sh.pool(), func(tx pgx.Tx) error {
 		g = gatedTx{Tx: tx, s: s, sh: sh}
 		if _, err := tx.Exec(ctx, s.gateSQL, args); err != nil {
 			return err
@@ -135,7 +135,7 @@ func (s *Store) writeOn(ctx context.Context, sh *shardConn, args []int32, fn fun
 	if !errors.As(err, &coded) {
 		switch kindOf(err) {
 		case failGate:
-			return errGateClosed
+			return fmt.Errorf("%w: %w", errGateClosed, err)
 		case failRace:
 			return fmt.Errorf("%w: %w", errLostRace, err)
 		}
@@ -203,7 +203,7 @@ func (s *Store) readOn(ctx context.Context, sh *shardConn, p shard.Partition, fn
 		return false, err
 	}
 	defer done()
-	conn, err := sh.pool.Acquire(ctx)
+	conn, err := sh.pool().Acquire(ctx)
 	if err != nil {
 		return false, sh.settle(ctx, err)
 	}
@@ -225,8 +225,9 @@ func (s *Store) readOn(ctx context.Context, sh *shardConn, p shard.Partition, fn
 // must only count rows of partitions served there: servedHere says which. It
 // returns how many shards did not answer.
 func (s *Store) readEach(ctx context.Context, fn func(ctx context.Context, q querier) error) (failed int) {
-	errs := make(chan error, len(s.shards))
-	for _, sh := range s.shards {
+	shards := s.shards()
+	errs := make(chan error, len(shards))
+	for _, sh := range shards {
 		go func() {
 			ctx, done, err := sh.during(ctx)
 			if err != nil {
@@ -234,10 +235,10 @@ func (s *Store) readEach(ctx context.Context, fn func(ctx context.Context, q que
 				return
 			}
 			defer done()
-			errs <- sh.settle(ctx, fn(ctx, sh.pool))
+			errs <- sh.settle(ctx, fn(ctx, sh.pool()))
 		}()
 	}
-	for range s.shards {
+	for range shards {
 		if err := <-errs; err != nil {
 			s.log.Debug("a shard did not answer", "error", err)
 			failed++
@@ -252,10 +253,11 @@ const servedHere = `partition IN (SELECT o.partition FROM control.partition_owne
 // byShard groups partitions by the shard believed to own them; those without a
 // known owner are left out and counted.
 func (s *Store) byShard(ps []shard.Partition) (groups [][]shard.Partition, lost int) {
-	groups = make([][]shard.Partition, len(s.shards))
 	rt := s.routes.Load()
+	t := s.topo.Load() // has every slot of rt
+	groups = make([][]shard.Partition, len(t.slots))
 	for _, p := range ps {
-		if i := rt.owner[p]; i != unknownOwner {
+		if i := rt.owner[p]; i != unknownOwner && t.slots[i] != nil {
 			groups[i] = append(groups[i], p)
 		} else {
 			lost++

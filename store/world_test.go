@@ -145,9 +145,9 @@ func (w *world) quiet() {
 	w.t.Helper()
 	eventually(w.t, "all fan-outs and effects are done", func() bool {
 		left := 0
-		for _, sh := range w.shards {
+		for _, sh := range w.shards() {
 			var n int
-			if err := sh.pool.QueryRow(context.Background(), `SELECT (SELECT count(*) FROM control.fanout_pending) + (SELECT count(*) FROM data.effects)`).Scan(&n); err != nil {
+			if err := sh.pool().QueryRow(context.Background(), `SELECT (SELECT count(*) FROM control.fanout_pending) + (SELECT count(*) FROM data.effects)`).Scan(&n); err != nil {
 				w.t.Fatal(err)
 			}
 			left += n

@@ -50,6 +50,9 @@ func (w *writer) enqueue(c *appendCall) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
+		if w.sh.life.ctx.Err() != nil {
+			return errElsewhere
+		}
 		return chat.Retryable(chat.CodeDraining, 0, nil, "this node is going away")
 	}
 	if w.drafts+len(c.drafts) > w.s.cfg.QueueDrafts || w.bytes+c.bytes > w.s.cfg.QueueBytes {
@@ -229,7 +232,7 @@ func (w *writer) store(calls []*appendCall) {
 			w.fail(calls, w.sh.downError(err))
 			return
 		case kind == failGate:
-			calls = w.sortOut(calls)
+			calls = w.sortOut(calls, err)
 		case kind == failRace && try <= 2:
 		case kind == failBusy && len(calls) > 1:
 			calls = w.dropLocked(calls)
@@ -265,7 +268,7 @@ func (w *writer) dropLocked(calls []*appendCall) []*appendCall {
 	defer done()
 	free := map[chat.ChannelID]bool{}
 	ps, chs := callChannels(calls)
-	rows, err := w.sh.pool.Query(ctx, sqlLockable, ps, chs)
+	rows, err := w.sh.pool().Query(ctx, sqlLockable, ps, chs)
 	if err == nil {
 		var id chat.ChannelID
 		_, err = pgx.ForEachRow(rows, []any{&id}, func() error {
@@ -298,11 +301,11 @@ func (w *writer) fail(calls []*appendCall, err error) {
 	}
 }
 
-// sortOut asks why the gate was closed, ends the calls whose partition has
+// sortOut finds out why the gate was closed, ends the calls whose partition has
 // moved, parks those whose partition is being handed over, and returns the
 // others.
-func (w *writer) sortOut(calls []*appendCall) []*appendCall {
-	v, err := w.s.inquire(context.Background(), w.sh, callPartitions(calls))
+func (w *writer) sortOut(calls []*appendCall, refusal error) []*appendCall {
+	v, err := w.s.whyClosed(context.Background(), w.sh, callPartitions(calls), refusal)
 	if err != nil {
 		w.fail(calls, err)
 		return nil

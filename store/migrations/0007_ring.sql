@@ -16,3 +16,32 @@ INSERT INTO control.ring_acceptor (doc)
         'acceptors', d.doc -> 'shards')
     FROM control.ring_document d;
 DROP TABLE control.ring_document;
+
+-- As before, and a refusal tells why: [[partition, state, peer], …] of those that are not active here, so that whoever
+-- has to go elsewhere need not ask. The states are read while the locks are held.
+CREATE OR REPLACE FUNCTION control.gate(ps int[]) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    p        int;
+    n        int;
+    noting   bool;
+    ignored  text;
+BEGIN
+    FOREACH p IN ARRAY ps LOOP
+        IF pg_advisory_xact_lock_shared(77, p) IS NULL THEN
+            RAISE EXCEPTION 'no lock';
+        END IF;
+    END LOOP;
+    SELECT count(*), bool_or(o.capture) INTO n, noting
+        FROM control.partition_owner o WHERE o.partition = ANY (ps) AND o.state = 'active';
+    IF n <> cardinality(ps) THEN
+        RAISE EXCEPTION 'partition not active here' USING ERRCODE = 'GR001', DETAIL = (
+            SELECT coalesce(json_agg(json_build_array(w.part, coalesce(o.state, ''), coalesce(o.peer, '')) ORDER BY w.part), '[]')::text
+            FROM unnest(ps) w(part) LEFT JOIN control.partition_owner o ON o.partition = w.part
+            WHERE o.state IS DISTINCT FROM 'active');
+    END IF;
+    -- A transaction may pass for more partitions later.
+    ignored := set_config('gori.gate', coalesce(current_setting('gori.gate', true), '') || '/' || array_to_string(ps, '/') || '/', true);
+    IF noting THEN
+        ignored := set_config('gori.capture', 'on', true);
+    END IF;
+END $$;
