@@ -84,10 +84,11 @@ func (c *gathering) gather(ctx context.Context, people []*client.Client, node st
 			if gctx.Err() != nil {
 				return gctx.Err()
 			}
-			// The life of a Live is longer than gctx. Its events come one at a time;
+			// It remembers its position, as every device does: coming back costs less
+			// than coming. The life of a Live is longer than gctx. Its events come one at a time;
 			// Disconnected also comes for each try that fails.
 			up, again := false, false
-			l := people[i%len(people)].Start(ctx, client.LiveOptions{CatchUp: -1, First: node, Events: client.Events{
+			l := people[i%len(people)].Start(ctx, client.LiveOptions{CatchUp: 1, First: node, Events: client.Events{
 				Connected: func(client.Resumed) {
 					up = true
 					c.up.Add(1)
