@@ -19,11 +19,20 @@ import (
 // the rights of the address they were given.
 const AppRole = "gori_app"
 
-// sqlAppRole tolerates another database of the same server doing it just now.
-const sqlAppRole = `DO $$ BEGIN
-	IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '` + AppRole + `') THEN
-		CREATE ROLE ` + AppRole + ` LOGIN;
-	END IF;
+// MoverRole is the PostgreSQL role of those who move partitions: it may read and
+// write all rows and say who owns what, and change no table.
+const MoverRole = "gori_mover"
+
+// sqlRoles tolerates another database of the same server doing it just now.
+const sqlRoles = `DO $$
+DECLARE
+	r text;
+BEGIN
+	FOREACH r IN ARRAY ARRAY['` + AppRole + `', '` + MoverRole + `'] LOOP
+		IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r) THEN
+			EXECUTE format('CREATE ROLE %I LOGIN', r);
+		END IF;
+	END LOOP;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$`
 
@@ -36,13 +45,19 @@ const sqlAppRights = `
 	GRANT INSERT, UPDATE, DELETE ON control.fanout_pending, control.partition_dirty TO ` + AppRole + `;
 	GRANT USAGE ON ALL SEQUENCES IN SCHEMA data, control TO ` + AppRole
 
+const sqlMoverRights = `;
+	GRANT USAGE ON SCHEMA data, control TO ` + MoverRole + `;
+	GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA data, control TO ` + MoverRole + `;
+	GRANT EXECUTE ON FUNCTION control.learn_size(text) TO ` + MoverRole + `;
+	GRANT USAGE ON ALL SEQUENCES IN SCHEMA data, control TO ` + MoverRole
+
 // rightsLock serialises those who give rights: advisory lock (79, rightsLock).
 const rightsLock = 1
 
 // rightsMark is noted on the database once the rights are those of this
 // program, so that a start need not give them again.
 func rightsMark() string {
-	sum := sha256.Sum256([]byte(fmt.Sprint(KnownSchema(), sqlAppRole, sqlAppRights)))
+	sum := sha256.Sum256([]byte(fmt.Sprint(KnownSchema(), sqlRoles, sqlAppRights, sqlMoverRights)))
 	return "rights " + hex.EncodeToString(sum[:8])
 }
 
@@ -50,9 +65,9 @@ func rightsMark() string {
 // database, unless they have them.
 func grantRoles(ctx context.Context, conn *pgx.Conn) error {
 	const look = `SELECT (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user),
-		coalesce(obj_description('control'::regnamespace, 'pg_namespace') = $1, false) AND EXISTS (SELECT FROM pg_roles WHERE rolname = $2)`
+		coalesce(obj_description('control'::regnamespace, 'pg_namespace') = $1, false) AND 2 = (SELECT count(*) FROM pg_roles WHERE rolname IN ($2, $3))`
 	var may, done bool
-	if err := conn.QueryRow(ctx, look, rightsMark(), AppRole).Scan(&may, &done); err != nil || !may || done {
+	if err := conn.QueryRow(ctx, look, rightsMark(), AppRole, MoverRole).Scan(&may, &done); err != nil || !may || done {
 		return err
 	}
 	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1, $2)", schema.Lock, rightsLock); err != nil {
@@ -61,13 +76,13 @@ func grantRoles(ctx context.Context, conn *pgx.Conn) error {
 	defer func() {
 		_, _ = conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1, $2)", schema.Lock, rightsLock)
 	}()
-	if _, err := conn.Exec(ctx, sqlAppRole); err != nil {
-		return fmt.Errorf("make the role %s: %w", AppRole, err)
+	if _, err := conn.Exec(ctx, sqlRoles); err != nil {
+		return fmt.Errorf("make the roles %s and %s: %w", AppRole, MoverRole, err)
 	}
 	// Statement lists without arguments: they are for the schema's owner only.
-	list := sqlAppRights + "; COMMENT ON SCHEMA control IS '" + rightsMark() + "'"
+	list := sqlAppRights + sqlMoverRights + "; COMMENT ON SCHEMA control IS '" + rightsMark() + "'"
 	if _, err := conn.PgConn().Exec(ctx, list).ReadAll(); err != nil {
-		return fmt.Errorf("give the role %s its rights: %w", AppRole, err)
+		return fmt.Errorf("give the roles %s and %s their rights: %w", AppRole, MoverRole, err)
 	}
 	return nil
 }

@@ -34,3 +34,10 @@ CREATE INDEX partition_dirty_partition ON control.partition_dirty (partition, id
 -- When the account was last restored from a backup, in milliseconds of Unix time; 0: never. A device that knows another
 -- value may have seen what is no more, and begins anew.
 ALTER TABLE data.user_state ADD COLUMN generation bigint NOT NULL DEFAULT 0;
+
+-- A mover has filled a table about which nothing was known. Only its owner may look at it.
+CREATE FUNCTION control.learn_size(t text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    EXECUTE format('ANALYZE data.%I', t);
+END $$;
+REVOKE ALL ON FUNCTION control.learn_size(text) FROM PUBLIC;

@@ -1,0 +1,200 @@
+package move
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"gori/shard"
+	"gori/shard/reshard"
+)
+
+// identity is the digest of what never changes of a message, the same for ever
+// and with every PostgreSQL. h is the MD5 of one message.
+const identity = `md5(concat_ws('/', m.seq, m.sender_id, m.client_msg_id, m.digest, (extract(epoch FROM m.created_at) * 1000000)::bigint))`
+
+// sqlChannels counts the channels of partitions; $2 and $3 are channels with
+// the seqs up to which to look, NULL: all.
+const sqlChannels = `SELECT c.partition, c.channel_id, c.last_seq, coalesce(n.rows, 0), coalesce(n.first, 0), coalesce(n.a, 0), coalesce(n.b, 0)
+	FROM (SELECT c.partition, c.channel_id, coalesce(u.upto, c.last_seq) AS last_seq FROM data.channels c
+		LEFT JOIN unnest($2::bigint[], $3::bigint[]) u(channel, upto) ON u.channel = c.channel_id
+		WHERE c.partition = ANY($1) AND ($2 IS NULL OR u.channel IS NOT NULL)) c
+	LEFT JOIN LATERAL (
+		SELECT count(*) AS rows, min(seq) AS first, bit_xor(('x' || left(h, 16))::bit(64)::bigint) AS a, bit_xor(('x' || right(h, 16))::bit(64)::bigint) AS b
+		FROM (SELECT m.seq, ` + identity + ` AS h FROM data.messages m
+			WHERE m.partition = c.partition AND m.channel_id = c.channel_id AND m.seq <= c.last_seq OFFSET 0) m) n ON true
+	ORDER BY 1, 2`
+
+// channelReceipts counts channels; upto nil: all there are, to their ends.
+func channelReceipts(ctx context.Context, q querier, ps []int32, upto map[int64]int64) (map[int32][]reshard.ChannelReceipt, error) {
+	var ids, seqs []int64
+	for id, seq := range upto {
+		ids, seqs = append(ids, id), append(seqs, seq)
+	}
+	if upto != nil && ids == nil {
+		return nil, nil
+	}
+	rows, err := q.Query(ctx, sqlChannels, ps, ids, seqs)
+	if err != nil {
+		return nil, err
+	}
+	all := map[int32][]reshard.ChannelReceipt{}
+	var p int32
+	var c reshard.ChannelReceipt
+	var d digest
+	_, err = pgx.ForEachRow(rows, []any{&p, &c.Channel, &c.Last, &c.Rows, &c.First, &d.a, &d.b}, func() error {
+		c.Gaps, c.Identity = c.Last-c.Rows, d.hex()
+		all[p] = append(all[p], c)
+		return nil
+	})
+	return all, err
+}
+
+// forwardLate does what a mover that died after the commit point left undone.
+func (w *work) forwardLate(ctx context.Context) (*fence, error) {
+	src, err := ownersOf(ctx, w.s, w.switched)
+	if err != nil {
+		return nil, err
+	}
+	f := &fence{ps: w.switched, late: true, at: w.e.cfg.Now(), switched: true}
+	if err := w.forward(ctx, f.ps); err != nil {
+		return nil, err
+	}
+	w.switched = nil
+	w.e.cfg.At.Pass("forwarded")
+	f.pause = w.e.cfg.Now().Sub(src[shard.Partition(f.ps[0])].fencedAt)
+	return f, nil
+}
+
+// receipts writes what proves the moves of fences, at both shards. The source
+// does not change any more: its rows are digested once more, as a whole, and
+// must give what the target's sums had come to at the commit.
+func (w *work) receipts(ctx context.Context, fences []*fence) ([]reshard.Receipt, error) {
+	if len(fences) == 0 {
+		return nil, nil
+	}
+	conn, err := w.e.dial(ctx, w.g.From, "receipt", bulk...)
+	if err != nil {
+		return nil, err
+	}
+	defer hangUp(conn)
+	var ps []int32
+	for _, f := range fences {
+		ps = append(ps, f.ps...)
+	}
+	slices.Sort(ps)
+	list, err := w.e.witness(ctx, conn, w.tables, w.g, ps)
+	if err != nil {
+		return nil, err
+	}
+	at := map[shard.Partition]int{}
+	for i, r := range list {
+		at[r.Partition] = i
+	}
+	var differs error
+	for _, f := range fences {
+		for _, p := range f.ps {
+			r := &list[at[shard.Partition(p)]]
+			r.At, r.PauseUS = f.at.UTC(), f.pause.Microseconds()
+			if c := w.counts[p]; c != nil {
+				r.Bytes, r.Followed = c.bytes, c.followed
+			}
+			if !f.late && differs == nil {
+				differs = w.against(r)
+			}
+		}
+	}
+	if err := w.e.keepReceipts(ctx, conn, w.g.To, list); err != nil {
+		return list, err
+	}
+	if differs == nil {
+		differs = w.noteSwitched(ctx, list)
+	}
+	return list, differs
+}
+
+// against compares a receipt with the target's sums.
+func (w *work) against(r *reshard.Receipt) error {
+	sums := w.sums[int32(r.Partition)]
+	for _, t := range r.Tables {
+		if d := sums[t.Table]; d.rows != t.Rows || d.hex() != t.Digest {
+			return &reshard.DigestError{Partition: r.Partition, Table: t.Table, Bucket: "all rows", Source: fmt.Sprintf("%d rows, digest %s", t.Rows, t.Digest), Target: d.String()}
+		}
+	}
+	return nil
+}
+
+// witness makes receipts from the rows that the source still has of partitions
+// that are gone from it.
+func (e *Engine) witness(ctx context.Context, conn *pgx.Conn, tables []*statements, g reshard.Group, ps []int32) ([]reshard.Receipt, error) {
+	owners, err := ownersOf(ctx, conn, ps)
+	if err != nil {
+		return nil, err
+	}
+	channels, err := channelReceipts(ctx, conn, ps, nil)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]reshard.Receipt, len(ps))
+	at := map[int32]int{}
+	for i, p := range ps {
+		o := owners[shard.Partition(p)]
+		at[p] = i
+		list[i] = reshard.Receipt{Reshard: g.Reshard, Partition: shard.Partition(p), From: g.From, To: g.To,
+			Epoch: o.epoch, Attempt: o.attempt, At: o.fencedAt.UTC(), Channels: channels[p]}
+	}
+	for _, t := range tables {
+		rows, err := conn.Query(ctx, t.totals, ps)
+		if err != nil {
+			return nil, err
+		}
+		var p int32
+		var d digest
+		found := map[int32]digest{}
+		_, err = pgx.ForEachRow(rows, []any{&p, &d.rows, &d.a, &d.b}, func() error {
+			found[p] = d
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		for p, i := range at {
+			r, d := &list[i], found[p]
+			r.Rows += d.rows
+			r.Tables = append(r.Tables, reshard.TableReceipt{Table: t.name, Rows: d.rows, Digest: d.hex()})
+		}
+	}
+	return list, nil
+}
+
+// keepReceipts writes receipts at both shards. The first of a move stays.
+func (e *Engine) keepReceipts(ctx context.Context, source *pgx.Conn, to shard.ID, list []reshard.Receipt) error {
+	var names []string
+	var ps []int32
+	var ats []time.Time
+	var docs []string
+	for _, r := range list {
+		text, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		names, ps, ats, docs = append(names, r.Reshard), append(ps, int32(r.Partition)), append(ats, r.At), append(docs, string(text))
+	}
+	target, err := e.dial(ctx, to, "receipt")
+	if err != nil {
+		return err
+	}
+	defer hangUp(target)
+	for _, conn := range []*pgx.Conn{target, source} {
+		_, err := conn.Exec(ctx, `INSERT INTO control.receipts (reshard, partition, at, doc)
+			SELECT r, p, a, d::jsonb FROM unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[]) u(r, p, a, d) ON CONFLICT DO NOTHING`, names, ps, ats, docs)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
