@@ -20,11 +20,15 @@ func (e *AddrError) Error() string { return "this address cannot be kept in the 
 
 var keywordPassword = regexp.MustCompile(`(?i)(^|\s)password\s*=`)
 
+// SecondSuffix makes the name of a shard's second instance, "@NAME.2": of a shard
+// with a standby one of the two is the primary. No shard has such a name.
+const SecondSuffix = ".2"
+
 // CheckAddr says what is wrong with the address of an instance: the ring is
 // read by many, so no password may be in it.
 func CheckAddr(addr string) error {
 	if name, ok := strings.CutPrefix(addr, "@"); ok {
-		if err := ID(name).Check(); err != nil {
+		if err := ID(strings.TrimSuffix(name, SecondSuffix)).Check(); err != nil {
 			return &AddrError{Why: err.Error()}
 		}
 		return nil

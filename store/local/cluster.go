@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -27,13 +28,19 @@ type ClusterConfig struct {
 	Version string // of this program, noted in new data
 	Logger  *slog.Logger
 	Now     func() time.Time // default time.Now
+	// Standby says whether each shard is to have a standby; nil: as before.
+	Standby *bool
 }
 
-// Shard is one instance as other parts see it.
+// Shard is one shard as other parts see it: its primary.
 type Shard struct {
 	ID  string `json:"id"`
 	DSN string `json:"dsn"`
 	PID int    `json:"pid"`
+	// Standby is the process of its standby, 0 if none runs; Sync says that it has
+	// every acknowledged write.
+	Standby int  `json:"standby,omitempty"`
+	Sync    bool `json:"sync,omitempty"`
 }
 
 // Database is the name of Gori's database in each instance.
@@ -57,6 +64,11 @@ type Cluster struct {
 	life        context.Context        // guarded by mu: that of the supervisors; nil before Start
 	stop        context.CancelFunc     // guarded by mu: ends the supervisors; nil before Start
 	wg          sync.WaitGroup         // the supervisors
+
+	standbys bool             // guarded by mu
+	pairs    map[string]*pair // guarded by mu: the shards of two instances
+	rings    Rings            // guarded by mu; nil: nothing is promoted
+	told     func()           // guarded by mu
 }
 
 // Open takes the data folder, makes it if need be, and prepares its instances.
@@ -74,7 +86,7 @@ func Open(cfg ClusterConfig) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{dir: dir, logger: cfg.Logger, lock: lock, supervisors: map[string]supervision{}}
+	c := &Cluster{dir: dir, logger: cfg.Logger, lock: lock, supervisors: map[string]supervision{}, pairs: map[string]*pair{}}
 	c.setClock(cfg.Now)
 	if c.logger == nil {
 		c.logger = slog.New(slog.DiscardHandler)
@@ -112,12 +124,20 @@ func (c *Cluster) prepare(cfg ClusterConfig) error {
 	case cfg.Shards != 0 && cfg.Shards != len(file.Shards):
 		return fmt.Errorf("%w: %s has %d shards, --shards says %d", ErrReshard, c.dir, len(file.Shards), cfg.Shards)
 	}
+	if err := c.checkStandbys(file, cfg.Standby); err != nil {
+		return err
+	}
 	for _, s := range file.Shards {
 		in, err := c.newInstance(s.ID)
 		if err != nil {
 			return err
 		}
 		c.instances = append(c.instances, in)
+		if c.paired(s) {
+			if err := c.pairUp(in, s); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -179,6 +199,16 @@ func (c *Cluster) Start(ctx context.Context) error {
 }
 
 func (c *Cluster) startOne(ctx context.Context, in *Instance) error {
+	c.mu.Lock()
+	p := c.pairs[in.ID()]
+	c.mu.Unlock()
+	if p != nil {
+		return c.startPair(ctx, p)
+	}
+	return c.startAlone(ctx, in)
+}
+
+func (c *Cluster) startAlone(ctx context.Context, in *Instance) error {
 	if err := in.Init(ctx); err != nil {
 		return err
 	}
@@ -238,7 +268,10 @@ func (c *Cluster) Stop(ctx context.Context) {
 
 func (c *Cluster) stopInstances(ctx context.Context) {
 	c.mu.Lock()
-	all := c.instances
+	all := slices.Clone(c.instances)
+	for _, p := range c.pairs {
+		all = append(all, p.second)
+	}
 	c.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, in := range all {

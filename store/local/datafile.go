@@ -7,13 +7,19 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// formatVersion is that of gori.json. Data of a newer one is refused.
-const formatVersion = 1
+// The versions of gori.json: that of a folder in which each shard is one
+// instance, and that of one with standbys, where an older Gori would start the
+// wrong one. Data of a newer one is refused.
+const (
+	formatVersion  = 1
+	formatStandbys = 2
+)
 
 // dataFile is gori.json: what a data folder holds. It has no secrets.
 type dataFile struct {
@@ -21,10 +27,23 @@ type dataFile struct {
 	MadeBy string      `json:"made_by"`
 	MadeAt time.Time   `json:"made_at"`
 	Shards []dataShard `json:"shards"`
+	// Standby says that each shard has a second instance.
+	Standby bool `json:"standby,omitempty"`
 }
 
 type dataShard struct {
 	ID string `json:"id"`
+	// Primary is the instance that is the primary; empty: the one named as the
+	// shard is.
+	Primary string `json:"primary,omitempty"`
+}
+
+// format is the lowest version that tells everything that f says.
+func (f *dataFile) format() int {
+	if f.Standby || slices.ContainsFunc(f.Shards, func(s dataShard) bool { return s.Primary != "" }) {
+		return formatStandbys
+	}
+	return formatVersion
 }
 
 const (
@@ -45,8 +64,8 @@ func readDataFile(dir string) (*dataFile, error) {
 	if err := json.Unmarshal(raw, &f); err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, dataFileName), err)
 	}
-	if f.Format > formatVersion {
-		return nil, fmt.Errorf("the data in %s was made by a newer Gori (%s, format %d; this one knows %d): use that version", dir, f.MadeBy, f.Format, formatVersion)
+	if f.Format > formatStandbys {
+		return nil, fmt.Errorf("the data in %s was made by a newer Gori (%s, format %d; this one knows %d): use that version", dir, f.MadeBy, f.Format, formatStandbys)
 	}
 	if f.Format < 1 || len(f.Shards) == 0 {
 		return nil, fmt.Errorf("%s is damaged: no shards", filepath.Join(dir, dataFileName))
@@ -56,6 +75,7 @@ func readDataFile(dir string) (*dataFile, error) {
 
 // writeDataFile makes the file durable before its name appears.
 func writeDataFile(dir string, f *dataFile) error {
+	f.Format = f.format()
 	text, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
 		return err

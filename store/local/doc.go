@@ -7,6 +7,10 @@
 // `gori up` keeps in one data folder: it holds the folder's lock, remembers
 // which shards it has, and supervises them.
 //
+// With standbys each shard is a pair of instances, a primary and its standby, by
+// synchronous streaming. When the primary dies and a majority agrees in the ring
+// document the standby takes over, and the dead one becomes the next standby.
+//
 // Ownership: every running server has one goroutine, bound to its own
 // operating system thread, that starts it and waits for its end. The binding
 // matters: the kernel's parent-death signal, which stops the server when this

@@ -30,8 +30,13 @@ func (c *Cluster) superviseLocked(in *Instance) {
 	life, stop := context.WithCancel(c.life)
 	s := supervision{stop: stop, ended: make(chan struct{})}
 	c.supervisors[in.ID()] = s
+	p := c.pairs[in.ID()]
 	c.wg.Go(func() {
 		defer close(s.ended)
+		if p != nil {
+			p.run(life)
+			return
+		}
 		c.supervise(life, in)
 	})
 }
@@ -91,7 +96,7 @@ func (c *Cluster) make(id string, count int) (*Instance, error) {
 		return nil, err
 	}
 	err := c.note(func(f *dataFile) {
-		if !slices.Contains(f.Shards, dataShard{ID: id}) {
+		if !slices.ContainsFunc(f.Shards, func(s dataShard) bool { return s.ID == id }) {
 			f.Shards = append(f.Shards, dataShard{ID: id})
 		}
 	})
@@ -104,6 +109,11 @@ func (c *Cluster) make(id string, count int) (*Instance, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.standbys {
+		if err := c.pairUp(in, dataShard{ID: id}); err != nil {
+			return nil, err
+		}
+	}
 	c.instances = append(slices.Clone(c.instances), in)
 	return in, nil
 }
@@ -125,6 +135,9 @@ func (c *Cluster) Remove(ctx context.Context, id string, purge bool) (string, er
 	if s.stop != nil {
 		s.stop()
 		<-s.ended
+	}
+	if err := c.removeSecond(ctx, id, purge); err != nil {
+		return "", err
 	}
 	in.Stop(ctx)
 	err := c.note(func(f *dataFile) {
@@ -209,7 +222,14 @@ func (c *Cluster) newInstance(id string) (*Instance, error) {
 }
 
 func (c *Cluster) shardOf(in *Instance) Shard {
-	return Shard{ID: in.ID(), DSN: in.DSN(Database), PID: in.PID()}
+	p := c.pairs[in.ID()]
+	if p == nil {
+		return instanceOf(in)
+	}
+	primary, standby := p.roles()
+	s := instanceOf(primary)
+	s.ID, s.Standby, s.Sync = in.ID(), standby.PID(), p.isSync()
+	return s
 }
 
 // setClock sets the time by which folders are named.

@@ -134,7 +134,7 @@ func TestDataFiles(t *testing.T) {
 		t.Fatalf("%+v, %v", f, err)
 	}
 	for text, says := range map[string]string{
-		`{"format":2,"made_by":"9.9"}`: "newer Gori (9.9",
+		`{"format":3,"made_by":"9.9"}`: "newer Gori (9.9",
 		`{"format":1}`:                 "damaged",
 		`{"for`:                        "damaged",
 	} {

@@ -206,3 +206,19 @@ func folderBytes(dir string) (uint64, error) {
 	})
 	return sum, err
 }
+
+// promotingFile lies in the instance's folder while it is being made a primary.
+const promotingFile = "promoting"
+
+func (i *Instance) setPromoting(on bool) error {
+	path := filepath.Join(i.cfg.Dir, promotingFile)
+	if on {
+		return os.WriteFile(path, nil, 0o600)
+	}
+	return os.Remove(path)
+}
+
+func (i *Instance) isPromoting() bool {
+	_, err := os.Stat(filepath.Join(i.cfg.Dir, promotingFile))
+	return err == nil
+}
