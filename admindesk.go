@@ -32,7 +32,11 @@ type ringDesk struct {
 	welcome func(ctx context.Context, id shard.ID, addr string) error
 	// owners reads which shard serves each partition, as the shards say now.
 	owners func(ctx context.Context) (*shard.Owners, error)
-	now    func() time.Time
+	// by says who changes it, for people.
+	by string
+	// here says that whoever changes the ring carries the plan out, not the nodes.
+	here bool
+	now  func() time.Time
 }
 
 // CanMake implements reshardDesk.
@@ -62,14 +66,14 @@ func (d *ringDesk) Order(ctx context.Context, o api.ReshardOrder) error {
 
 // next is the document that the order asks for.
 func (d *ringDesk) next(ctx context.Context, from *shard.Ring, o api.ReshardOrder) (*shard.Ring, error) {
-	plan := shard.Plan{ID: planName(o, from), Detached: true, Slowdown: defaultSlowdown, BegunMS: d.now().UnixMilli()}
+	plan := shard.Plan{ID: planName(o, from), By: d.by, Detached: !d.here, Slowdown: defaultSlowdown, BegunMS: d.now().UnixMilli()}
 	if o.MBps != nil {
 		plan.MBps = *o.MBps
 	}
 	if o.Slowdown != nil {
 		plan.Slowdown = *o.Slowdown
 	}
-	id, yes, no := shard.ID(o.Shard), true, false
+	id, yes, no, nodes := shard.ID(o.Shard), true, false, !d.here
 	switch o.Action {
 	case "add":
 		addr := o.Addr
@@ -90,8 +94,8 @@ func (d *ringDesk) next(ctx context.Context, from *shard.Ring, o api.ReshardOrde
 	case "pause":
 		return from.Adjust(shard.PlanChange{Paused: &yes})
 	case "resume":
-		// Whoever began it may be gone: from now on the nodes do it.
-		return from.Adjust(shard.PlanChange{Paused: &no, Detached: &yes})
+		// Whoever began it may be gone.
+		return from.Adjust(shard.PlanChange{Paused: &no, Detached: &nodes})
 	}
 	return from.Adjust(shard.PlanChange{MBps: o.MBps, Slowdown: o.Slowdown})
 }

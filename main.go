@@ -25,6 +25,11 @@ const (
 	exitOK      = 0
 	exitFailure = 1 // the work failed
 	exitUsage   = 2 // the command line or the configuration is wrong
+
+	// Of gori reshard besides:
+	exitRefused    = 3 // it cannot be done now, and nothing was changed
+	exitUnfinished = 4 // it was stopped or paused: gori reshard resume goes on
+	exitDiffers    = 5 // verify has found a difference
 )
 
 // version is set by the Makefile; a plain `go build` leaves it to the module.
@@ -46,6 +51,14 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// codedError ends the program with a code of its own.
+type codedError struct {
+	code int
+	error
+}
+
+func (e codedError) Unwrap() error { return e.error }
+
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
@@ -53,9 +66,13 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
 	var usage usageError
+	var coded codedError
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &coded):
+		fmt.Fprintf(errOut, "gori: %v\n", err)
+		return coded.code
 	case errors.As(err, &usage):
 		fmt.Fprintf(errOut, "gori: %v\n", err)
 		return exitUsage
@@ -85,7 +102,7 @@ Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.`
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see gori %s --help", err, c.Name())}
 	})
-	root.AddCommand(newUp(), newServe(), newRing(), newWhere(), newBench(), newTorture(), newImport(), newDemo(), newNginx(), newMigrate(), newNodes(), newRestart(), newVersion())
+	root.AddCommand(newUp(), newServe(), newRing(), newReshard(), newWhere(), newBench(), newTorture(), newImport(), newDemo(), newNginx(), newMigrate(), newNodes(), newRestart(), newVersion())
 	return root
 }
 
