@@ -42,11 +42,10 @@ func (p *proposal) concludes(now *shard.Ring) (ended bool, err error) {
 	if p.from == nil {
 		return true, nil
 	}
-	want, have := p.to.Hash(), now.Hash()
 	switch {
-	case have == want, now.Version == p.to.Version+1 && now.Prev == want:
+	case same(now, p.to), now.Version == p.to.Version+1 && now.Prev == p.to.Hash():
 		return true, nil
-	case have == p.from.Hash():
+	case same(now, p.from):
 		return false, nil
 	case p.tried && now.Version > p.to.Version:
 		return true, &UnknownError{Cause: &ConflictError{Now: now}}

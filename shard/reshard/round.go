@@ -132,7 +132,12 @@ func (r *round) allAnswered() bool { return len(r.votes)+len(r.failed) == len(r.
 
 // makes says whether doc is what the change starts from.
 func (r *round) makes(doc *shard.Ring) bool {
-	return r.from != nil && doc.Version == r.from.Version && doc.Hash() == r.from.Hash()
+	return r.from != nil && same(doc, r.from)
+}
+
+// same compares documents.
+func same(a, b *shard.Ring) bool {
+	return a == b || a.Version == b.Version && a.Prev == b.Prev && a.Hash() == b.Hash()
 }
 
 // dead says why a round cannot go on.
