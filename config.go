@@ -111,6 +111,7 @@ var configDefaults = map[string]any{
 	"proxy.key":               "",
 	"proxy.conns_per_address": 256,
 	"proxy.max_body":          6 << 20,
+	"proxy.discover_rate":     0,
 	"limits.group_members":    chat.DefaultMemberLimit,
 	"store.writers_per_shard": 0,
 	"store.conns_per_shard":   0,

@@ -32,10 +32,17 @@ type ProxyConfig struct {
 	Key             string `mapstructure:"key"`
 	ConnsPerAddress int    `mapstructure:"conns_per_address"`
 	MaxBody         int64  `mapstructure:"max_body"`
+	// Discovers is how many devices a second are told which node to use; 0:
+	// discoversPerCPU for each processor of this host.
+	Discovers int `mapstructure:"discover_rate"`
 }
+
+const discoversPerCPU = 350
 
 func (p ProxyConfig) check() error {
 	switch {
+	case p.Discovers < 0 || p.Discovers > 1_000_000:
+		return fmt.Errorf("proxy.discover_rate is a number a second, or 0, not %d", p.Discovers)
 	case !slices.Contains([]string{"auto", "always", "never"}, p.Mode):
 		return fmt.Errorf("proxy.mode must be auto, always or never, not %q", p.Mode)
 	case (p.Cert == "") != (p.Key == ""):
@@ -50,7 +57,10 @@ func (p ProxyConfig) check() error {
 
 // apply writes the owner's settings into a configuration of Nginx.
 func (p ProxyConfig) apply(c *nginx.Config) error {
-	c.ConnsPerAddress, c.MaxBody = p.ConnsPerAddress, p.MaxBody
+	c.ConnsPerAddress, c.MaxBody, c.Discovers = p.ConnsPerAddress, p.MaxBody, p.Discovers
+	if c.Discovers == 0 {
+		c.Discovers = discoversPerCPU * runtime.NumCPU()
+	}
 	for at, path := range map[*string]string{&c.CertFile: p.Cert, &c.KeyFile: p.Key} {
 		*at = ""
 		if path != "" {

@@ -37,6 +37,10 @@ type Events struct {
 	// the Live will mend by itself.
 	Connected    func(Resumed)
 	Disconnected func(error)
+	// Restored tells that the server was restored from a backup, so what was
+	// handed over may be no more: channels are handed over from their present
+	// ends on.
+	Restored func()
 	// Left tells that the user is no member of a channel any more. Should it
 	// become one again, messages are handed over from the first one on.
 	Left func(ChannelID)
@@ -62,6 +66,8 @@ type LiveOptions struct {
 	// them messages are handed over from now on.
 	Pos     Pos
 	Cursors map[ChannelID]Cursor
+	// Generation is the one they are of; see Live.Generation.
+	Generation int64
 	// CatchUp is how many missed messages of a channel are fetched at most,
 	// default 10,000. Below 0 nothing is fetched and nothing is remembered:
 	// messages come as they arrive.
@@ -87,7 +93,7 @@ type LiveOptions struct {
 const (
 	ackTimeout       = 10 * time.Second // a send without an answer: the connection is given up
 	steadyAfter      = 5 * time.Second  // a connection that lasted this long resets the back-off
-	discoverDeadline = 5 * time.Second
+	discoverDeadline = 15 * time.Second // the proxy may keep it waiting for its turn
 	dialDeadline     = 10 * time.Second
 	overloadWait     = 5 * time.Second
 	drainJitter      = 250 * time.Millisecond // after a drain the device comes back within it
@@ -185,6 +191,13 @@ func (l *Live) Err() error {
 // Cursors is how far this device has each channel, and the inbox position, for
 // the next Connect.
 func (l *Live) Cursors() (Pos, map[ChannelID]Cursor) { return l.recv.cursors() }
+
+// Generation is the server's that the cursors are of, for the next Connect.
+func (l *Live) Generation() int64 {
+	l.recv.mu.Lock()
+	defer l.recv.mu.Unlock()
+	return l.recv.generation
+}
 
 func (l *Live) run(ctx context.Context) {
 	defer close(l.done)

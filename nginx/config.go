@@ -30,6 +30,7 @@ type Config struct {
 	Connections     int    // open connections a worker, both sides counted: two a session; default 45000
 	ConnsPerAddress int    // open connections one client address may have, other than this host's; default 256
 	MaxBody         int64  // bytes of a request body; default 6 MiB
+	Discovers       int    // requests for a node answered a second; more wait, to 10 s, then are refused; default 700
 	DrainSeconds    int    // how long an old worker may keep its sockets after a reload; default 3600
 }
 
@@ -54,6 +55,7 @@ func (c *Config) defaults() {
 	set(&c.Workers, 1)
 	set(&c.Connections, 45000)
 	set(&c.ConnsPerAddress, 256)
+	set(&c.Discovers, 700)
 	set(&c.DrainSeconds, 3600)
 	if c.MaxBody == 0 {
 		c.MaxBody = 6 << 20
@@ -98,6 +100,9 @@ func checkAddr(addr string) error {
 	}
 	return nil
 }
+
+// DiscoverBurst is how many requests for a node may wait: ten seconds' worth.
+func (c Config) DiscoverBurst() int { return 10 * c.Discovers }
 
 // Render writes the configuration. Errors say which value Nginx could not have
 // understood.

@@ -20,7 +20,7 @@ export function makeApi(http: Http) {
   const ch = (id: ChannelID) => `/channels/${id}`;
   return {
     config: () => http("/config", read.config),
-    discover: () => http("/discover", read.discover, { timeoutMs: 8_000 }),
+    discover: () => http("/discover", read.discover, { timeoutMs: 15_000 }),
     login: (body: { login_name: string; password: string; device_name: string }) => http("/login", read.entered, { method: "POST", body }),
     signup: (body: { login_name: string; password: string; display_name: string; lang?: string; invite?: string; device_name: string }) =>
       http("/signup", read.entered, { method: "POST", body }),
