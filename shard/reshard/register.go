@@ -39,8 +39,9 @@ type Register struct {
 	turn    chan struct{} // held by the one call that runs; guards counter
 	counter int64
 
-	mu   sync.Mutex
-	last *shard.Ring // the newest document seen chosen
+	mu         sync.Mutex
+	last       *shard.Ring // the newest document seen chosen
+	distrusted string      // an acceptor that is not asked; see Rejoin
 
 	calls  sync.WaitGroup // to acceptors
 	ctx    context.Context
@@ -249,6 +250,16 @@ func (r *Register) drive(ctx context.Context, rd *round, call func(context.Conte
 	}
 }
 
+// trusts says whether an acceptor may be asked.
+func (r *Register) trusts(name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.distrusted == name && name != "" {
+		return errors.New("what it remembers is not to be trusted")
+	}
+	return nil
+}
+
 // place returns a document that says where an acceptor is.
 func (r *Register) place(rd *round, name string, found *shard.Ring) *shard.Ring {
 	r.mu.Lock()
@@ -271,6 +282,9 @@ func (r *Register) ask(ctx context.Context, name string, ring *shard.Ring, call 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.Timeout)
 	defer cancel()
 	defer context.AfterFunc(r.ctx, cancel)()
+	if err := r.trusts(name); err != nil {
+		return answer{name: name, err: err}
+	}
 	a, err := r.cfg.Dial(ctx, name, ring)
 	if err != nil {
 		return answer{name: name, err: err}

@@ -112,8 +112,11 @@ func (a *onShard) dial(ctx context.Context) (*pgx.Conn, error) {
 	}
 	for k, v := range map[string]string{
 		"application_name": "gori ring",
-		// A promise that is forgotten breaks the agreement.
-		"synchronous_commit": "on",
+		// A promise that is forgotten breaks the agreement. On the disk here is
+		// enough, also for a shard with a standby, whose death the ring must be able
+		// to say: a standby that is promoted makes up for promises it may not know
+		// (see replica.Server.Promote).
+		"synchronous_commit": "local",
 		"statement_timeout":  "5s",
 		"lock_timeout":       "3s",
 	} {
