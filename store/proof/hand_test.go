@@ -21,6 +21,7 @@ type hand struct {
 	// watermark copies messages by their seqs, those above the highest one
 	// copied before, instead of by the keys that the gate noted.
 	watermark bool
+	race      *race // nil: nobody is held up
 }
 
 // moved is a table of schema data, with the columns of its primary key.
@@ -77,15 +78,19 @@ func (h *hand) between(ctx context.Context, src, dst *pgx.Conn, p int32) error {
 	_, err = dst.Exec(ctx, `INSERT INTO control.partition_owner (partition, state, peer, epoch) VALUES ($1, 'incoming', $2, $3)
 		ON CONFLICT (partition) DO UPDATE SET state = 'incoming', peer = $2, epoch = $3`, p, string(h.from.id), epoch)
 	if err == nil {
-		err = locked(ctx, src, p, "capture = true", "")
+		err = locked(ctx, src, p, func() {}, "capture = true")
 	}
 	for _, table := range tables {
 		if err == nil {
 			err = carry(ctx, src, dst, table.name, p, "true", true)
 		}
 	}
+	if err == nil && h.race != nil {
+		err = h.race.begin(ctx, src)
+		defer h.race.end(ctx)
+	}
 	if err == nil {
-		err = locked(ctx, src, p, "state = 'fenced', peer = $2", string(h.to.id))
+		err = h.fence(ctx, src, p)
 	}
 	if err == nil {
 		err = h.rest(ctx, src, dst, tables, p)
@@ -102,17 +107,22 @@ func (h *hand) between(ctx context.Context, src, dst *pgx.Conn, p int32) error {
 	return err
 }
 
+func (h *hand) fence(ctx context.Context, src *pgx.Conn, p int32) error {
+	inside := func() {}
+	if h.race != nil {
+		inside = func() { h.race.locked(ctx) }
+	}
+	return locked(ctx, src, p, inside, "state = 'fenced', peer = $2", string(h.to.id))
+}
+
 // locked changes the state of p once all writers inside are out.
-func locked(ctx context.Context, conn *pgx.Conn, p int32, set, peer string) error {
+func locked(ctx context.Context, conn *pgx.Conn, p int32, inside func(), set string, args ...any) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(77, $1)", p); err != nil {
 			return err
 		}
-		args := []any{p}
-		if peer != "" {
-			args = append(args, peer)
-		}
-		_, err := tx.Exec(ctx, "UPDATE control.partition_owner SET "+set+" WHERE partition = $1", args...)
+		inside()
+		_, err := tx.Exec(ctx, "UPDATE control.partition_owner SET "+set+" WHERE partition = $1", append([]any{p}, args...)...)
 		return err
 	})
 }
@@ -184,15 +194,14 @@ func (h *hand) above(ctx context.Context, src, dst *pgx.Conn, p int32) error {
 }
 
 // toAndFro moves some places of a town several times while people write.
-func (w *town) toAndFro(times int, watermark bool, ps []shard.Partition) *load {
+func (w *town) toAndFro(times int, ps []shard.Partition, edit func(*hand, *load)) *load {
 	l := w.begin(2, 2*time.Millisecond)
-	for l.acked.Load() < 50 {
-		rest(context.Background(), 5*time.Millisecond)
-	}
+	l.more(50)
 	for n := range times {
 		from, to := w.posts[n%2], w.posts[1-n%2]
 		for _, p := range ps {
-			h := hand{w: w, from: from, to: to, watermark: watermark}
+			h := hand{w: w, from: from, to: to}
+			edit(&h, l)
 			h.move(p)
 		}
 	}
@@ -200,9 +209,17 @@ func (w *town) toAndFro(times int, watermark bool, ps []shard.Partition) *load {
 	return l
 }
 
+// more waits until so many more calls are acknowledged, or nothing is any more.
+func (l *load) more(n int64) {
+	want, end := l.acked.Load()+n, time.Now().Add(10*time.Second)
+	for l.acked.Load() < want && time.Now().Before(end) {
+		rest(context.Background(), 5*time.Millisecond)
+	}
+}
+
 // The checker finds nothing wrong with a mover that does it right, however many
 // people write.
 func TestAHandMadeMoveLosesNothing(t *testing.T) {
 	w := newTown(t, townOptions{shards: 2, people: 4, rooms: 2, seed: seedOf(t)})
-	w.mustBeRight(w.toAndFro(2, false, w.places("a")))
+	w.mustBeRight(w.toAndFro(2, w.places("a"), func(*hand, *load) {}))
 }
