@@ -56,6 +56,9 @@ func (e *Engine) Clean(ctx context.Context, at shard.ID, parts []shard.Partition
 		}
 		todo = append(todo, int32(p))
 	}
+	if len(todo) == 0 {
+		return nil
+	}
 	if err := e.servedElsewhere(ctx, at, todo, owners); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package move
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,40 +15,58 @@ type free struct{}
 
 func (free) Take(ctx context.Context, _ int) error { return ctx.Err() }
 
-// Release implements reshard.Work.
+// Release implements reshard.Work. It needs none of the connections that an
+// error may have ended.
 func (w *work) Release(ctx context.Context) error {
 	ctx, done := w.bound(ctx)
 	defer done()
 	if len(w.ps) == 0 {
 		return nil
 	}
-	if w.bulkT == nil {
-		var err error
-		if w.bulkT, err = w.e.dial(ctx, w.g.To, "load", bulk...); err != nil {
-			return err
-		}
+	if err := w.redial(ctx); err != nil {
+		return err
+	}
+	// First the source, which would note keys for nobody. It is in charge.
+	if err := uncapture(ctx, w.s, w.ps, w.attempt); err != nil {
+		return err
 	}
 	// The target's rows go while its attempt is still this one.
 	if err := w.sweep(ctx, free{}); err != nil {
 		return err
 	}
-	epochs := make([]int64, len(w.ps))
-	for i, p := range w.ps {
-		epochs[i] = int64(w.epochs[p])
-	}
 	var b pgx.Batch
-	b.Queue(onlyIf(`UPDATE control.partition_owner SET state = 'gone', peer = '`+string(w.g.From)+`', cleaned = true, attempt = attempt + 1
+	b.Queue(onlyIf(`UPDATE control.partition_owner SET state = 'gone', cleaned = true, attempt = attempt + 1
 		WHERE partition = ANY($1) AND state = 'incoming' AND move_id = $2 AND attempt = $3 RETURNING 1`), w.ps, w.g.Reshard, w.attempt, len(w.ps))
 	if err := w.batch(ctx, w.t, &b); err != nil {
-		return err
-	}
-	if err := uncapture(ctx, w.s, w.ps, w.attempt); err != nil {
 		return err
 	}
 	if err := w.noteOf(ctx, w.ps, shard.Planned); err != nil {
 		return err
 	}
 	w.ps = nil
+	return nil
+}
+
+// redial makes connections anew that have ended.
+func (w *work) redial(ctx context.Context) error {
+	for _, c := range []struct {
+		conn    **pgx.Conn
+		id      shard.ID
+		purpose string
+		more    []string
+	}{{&w.s, w.g.From, "source", slices.Concat(quick, lazy)}, {&w.t, w.g.To, "target", quick}, {&w.bulkT, w.g.To, "load", slices.Concat(bulk, lazy)}} {
+		if *c.conn != nil && !(*c.conn).IsClosed() {
+			if (*c.conn).PgConn().TxStatus() == 'I' {
+				continue
+			}
+			hangUp(*c.conn)
+		}
+		conn, err := w.e.dial(ctx, c.id, c.purpose, c.more...)
+		if err != nil {
+			return err
+		}
+		*c.conn = conn
+	}
 	return nil
 }
 

@@ -65,19 +65,25 @@ func (w *work) endTarget(ctx context.Context, f *fence) (switched bool, err erro
 	if !w.t.IsClosed() {
 		hangUp(w.t)
 	}
-	state, err := settle(ctx, conn, f.ps, w.g.From)
+	state, err := settle(ctx, conn, f.ps, w.g.From, w.attempt)
 	if err != nil {
 		return false, err
 	}
-	return state[f.ps[0]].state == reshard.Active, nil
+	// One transaction made all of them active, or none.
+	o := state[f.ps[0]]
+	if o.state == reshard.Active && (o.attempt != w.attempt || o.moveID != w.g.Reshard) {
+		return false, errZombie
+	}
+	return o.state == reshard.Active, nil
 }
 
 // settle raises the attempt of partitions that are incoming, waiting for a
 // transaction that is under way with the old one, and returns how they are
-// then: nothing changes them any more but a new attempt.
-func settle(ctx context.Context, conn *pgx.Conn, ps []int32, from shard.ID) (map[int32]owner, error) {
+// then: nothing changes them any more but a new attempt. Who holds the movers'
+// locks asks for any attempt (0), others for their own.
+func settle(ctx context.Context, conn *pgx.Conn, ps []int32, from shard.ID, attempt int) (map[int32]owner, error) {
 	_, err := execPatiently(ctx, conn, `UPDATE control.partition_owner SET attempt = attempt + 1
-		WHERE partition = ANY($1) AND state = 'incoming' AND peer = $2`, ps, string(from))
+		WHERE partition = ANY($1) AND state = 'incoming' AND peer = $2 AND ($3 = 0 OR attempt = $3)`, ps, string(from), attempt)
 	if err != nil {
 		return nil, err
 	}
