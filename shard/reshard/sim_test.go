@@ -23,7 +23,7 @@ type sim struct {
 
 	docs     map[string]*shard.Ring // every document proposed, by hash
 	hashes   map[*shard.Ring]string
-	ballots  map[Ballot]string      // what was accepted with each
+	ballots  map[Ballot]string // what was accepted with each
 	votes    map[Ballot]map[string]bool
 	history  map[int64]string // hash of each version
 	newest   int64            // version, of what anybody was told

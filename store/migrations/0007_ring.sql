@@ -17,6 +17,13 @@ INSERT INTO control.ring_acceptor (doc)
     FROM control.ring_document d;
 DROP TABLE control.ring_document;
 
+-- One row that is written to find out how long a small durable write takes here; see reshard.Probe.
+CREATE TABLE control.probe (
+    one bool PRIMARY KEY DEFAULT true CHECK (one),
+    n   bigint NOT NULL DEFAULT 0
+);
+INSERT INTO control.probe DEFAULT VALUES;
+
 -- As before, and a refusal tells why: [[partition, state, peer], …] of those that are not active here, so that whoever
 -- has to go elsewhere need not ask. The states are read while the locks are held.
 CREATE OR REPLACE FUNCTION control.gate(ps int[]) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
