@@ -45,7 +45,7 @@ func startEdge(t *testing.T, edit ...func(*Config)) *edge {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	if err := migrateAll(ctx, cfg.Shards, quiet); err != nil {
+	if err := migrateAll(ctx, cfg, quiet); err != nil {
 		stop()
 		t.Fatal(err)
 	}

@@ -35,6 +35,7 @@ type Config struct {
 	Store       StoreConfig   `mapstructure:"store"`
 	Mesh        MeshConfig    `mapstructure:"mesh"`
 	Shards      []ShardConfig `mapstructure:"shards"`
+	ShardsFile  string        `mapstructure:"shards_file"`
 	Push        PushConfig    `mapstructure:"push"`
 	Log         LogConfig     `mapstructure:"log"`
 }
@@ -118,6 +119,7 @@ var configDefaults = map[string]any{
 	"push.subject":            "",
 	"push.allow_networks":     []string{},
 	"shards":                  []ShardConfig{},
+	"shards_file":             "",
 	"log.level":               "info",
 	"log.format":              "auto",
 }
@@ -187,8 +189,12 @@ func shardsFromText(from, to reflect.Type, data any) (any, error) {
 	if from.Kind() != reflect.String || to != reflect.TypeFor[[]ShardConfig]() {
 		return data, nil
 	}
+	return parseShards(data.(string))
+}
+
+func parseShards(text string) ([]ShardConfig, error) {
 	var shards []ShardConfig
-	for part := range strings.FieldsFuncSeq(data.(string), func(r rune) bool { return r == ';' || r == '\n' }) {
+	for part := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ';' || r == '\n' }) {
 		id, dsn, ok := strings.Cut(strings.TrimSpace(part), "=")
 		if !ok {
 			// Not the part itself: it may hold a password.

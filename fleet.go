@@ -245,6 +245,7 @@ func (f *fleet) env(n *upNode) []string {
 	f.mu.Unlock()
 	own := append(slices.Clone(n.own),
 		"GORI_SHARDS="+shardsText(asNodeConfig(f.cluster.Shards())),
+		"GORI_SHARDS_FILE="+filepath.Join(f.cluster.Dir(), shardsFile),
 		"GORI_NODE_NAME="+n.name,
 		"GORI_LISTEN="+n.addr,
 		"GORI_ADMIN_LISTEN="+n.admin.Addr().String())

@@ -57,7 +57,7 @@ func startMeshNodes(t *testing.T, n int, lose func() bool) []meshNode {
 		cfg.Shards = append(cfg.Shards, ShardConfig{ID: string(rune('a' + i)), DSN: dsn})
 	}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	if err := migrateAll(t.Context(), cfg.Shards, quiet); err != nil {
+	if err := migrateAll(t.Context(), cfg, quiet); err != nil {
 		t.Fatal(err)
 	}
 	addrs := meshPorts(t, n)

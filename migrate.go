@@ -13,7 +13,6 @@ import (
 
 	"gori/shard"
 	"gori/store"
-	"gori/store/survey"
 )
 
 // newMigrate is what gori up runs of a newer program before it replaces the
@@ -29,7 +28,7 @@ func newMigrate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return migrateAll(c.Context(), cfg.Shards, newLogger(cfg.Log, os.Stderr))
+			return migrateAll(c.Context(), cfg, newLogger(cfg.Log, os.Stderr))
 		},
 	}
 }
@@ -37,66 +36,56 @@ func newMigrate() *cobra.Command {
 // greetPatience bounds what a start waits for a shard that does not answer.
 const greetPatience = 5 * time.Second
 
-// migrateAll brings every shard to this program's schema, side by side. Shards
-// without a map yet get the one the others have, or the first one if the whole
-// system is new. A new shard beside old ones that do not know it is refused:
-// taking a share by itself it would own partitions that others own. A shard
-// that does not answer is left for later if the others know it and have this
-// schema already: what it owns is unavailable, and all else is not.
-func migrateAll(ctx context.Context, shards []ShardConfig, logger *slog.Logger) error {
-	maps, errs := readMaps(ctx, shards)
-	layout, err := layoutOf(shards, maps, errs)
+// migrateAll brings every shard to this program's schema, side by side. Which
+// shards there are and where is said by the newest ring document, if there is
+// one: a new system's configured shards take their shares of the first. A
+// configured shard that the ring does not name is left alone, as it owns nothing
+// by itself. A shard that does not answer is left for later if all others have
+// this schema already: what it owns is unavailable, and all else is not.
+func migrateAll(ctx context.Context, cfg Config, logger *slog.Logger) error {
+	found := findShards(ctx, cfg.Shards, newAddresses(cfg).Resolve)
+	layout, err := layoutOf(found)
 	if err != nil {
 		return err
 	}
+	for _, s := range found.strange {
+		logger.Warn("a configured shard is not in the ring and is left alone; a ring in use grows by gori reshard add", "shard", s.ID)
+	}
+	for _, id := range found.lost {
+		logger.Warn("the ring names an instance that is not configured; starting without it", "shard", id)
+	}
 	var there []store.ShardConfig
-	var missing []shard.ID
-	for i, s := range shards {
-		if errs[i] != nil {
-			logger.Warn("a shard does not answer; starting without it", "shard", s.ID, "error", errs[i])
+	missing := found.lost
+	for i, s := range found.list {
+		if found.errs[i] != nil {
+			logger.Warn("a shard does not answer; starting without it", "shard", s.ID, "error", found.errs[i])
 			missing = append(missing, shard.ID(s.ID))
 			continue
 		}
 		there = append(there, store.ShardConfig{ID: shard.ID(s.ID), DSN: s.DSN})
 	}
+	if len(there) == 0 {
+		return fmt.Errorf("no shard of the ring answers: %w", errors.Join(found.errs...))
+	}
 	return store.MigrateAll(ctx, there, missing, layout)
 }
 
-// readMaps asks each shard for its map; nil without an error for one that has
-// none yet.
-func readMaps(ctx context.Context, shards []ShardConfig) ([]*shard.Map, []error) {
-	ctx, cancel := context.WithTimeout(ctx, greetPatience)
-	defer cancel()
-	maps, errs := make([]*shard.Map, len(shards)), make([]error, len(shards))
-	_ = eachShard(ctx, shards, func(ctx context.Context, i int, s ShardConfig) error {
-		maps[i], errs[i] = survey.Ring(ctx, s.DSN)
-		return nil
-	})
-	return maps, errs
-}
-
-// layoutOf decides the map by which shards without one take their share. Both
-// slices are by index of shards.
-func layoutOf(shards []ShardConfig, maps []*shard.Map, errs []error) (*shard.Map, error) {
-	var known *shard.Map
-	for _, m := range maps {
-		if m != nil && (known == nil || m.Epoch() > known.Epoch()) {
-			known = m
+// layoutOf decides the map by which shards that were never started take their
+// share: only those of the first document have one of their own. A later one
+// gives away what others hold, and what a shard is given it then gets from them.
+func layoutOf(found ringShards) (*shard.Map, error) {
+	if found.ring != nil {
+		if found.ring.Version == 1 {
+			return found.ring.Map, nil
+		}
+		return nil, nil
+	}
+	for i, s := range found.list {
+		if found.errs[i] != nil {
+			return nil, fmt.Errorf("shard %s does not answer: %w", s.ID, found.errs[i])
 		}
 	}
-	for i, s := range shards {
-		inRing := known != nil && known.Has(shard.ID(s.ID))
-		switch {
-		case errs[i] != nil && !inRing:
-			return nil, fmt.Errorf("shard %s does not answer: %w", s.ID, errs[i])
-		case known != nil && maps[i] == nil && !inRing:
-			return nil, fmt.Errorf("shard %s is new and the others do not know it: a ring in use grows by gori reshard add, not by naming one more shard", s.ID)
-		}
-	}
-	if known == nil {
-		return shard.First(Config{Shards: shards}.shardIDs())
-	}
-	return known, nil
+	return shard.First(Config{Shards: found.list}.shardIDs())
 }
 
 // eachShard runs do for all shards side by side and joins what went wrong.

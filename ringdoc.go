@@ -57,7 +57,7 @@ var errNoDocument = errors.New("no shard holds a ring document: nothing was ever
 func migrateOwn(ctx context.Context, shards []ShardConfig, logger *slog.Logger) error {
 	ring, err := readDocument(ctx, shards)
 	if errors.Is(err, errNoDocument) {
-		return migrateAll(ctx, shards, logger)
+		return migrateAll(ctx, Config{Shards: shards}, logger)
 	}
 	if err != nil {
 		return err
@@ -70,5 +70,5 @@ func migrateOwn(ctx context.Context, shards []ShardConfig, logger *slog.Logger) 
 			return err
 		}
 	}
-	return migrateAll(ctx, seated, logger)
+	return migrateAll(ctx, Config{Shards: seated}, logger)
 }

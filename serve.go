@@ -71,7 +71,7 @@ func serve(ctx context.Context, cfg Config, logger *slog.Logger) error {
 	// gori up has done it, and starts this node again also while a shard is
 	// down: then waiting for that shard would be wrong.
 	if !underUp() {
-		if err := migrateAll(ctx, cfg.Shards, logger); err != nil {
+		if err := migrateAll(ctx, cfg, logger); err != nil {
 			return err
 		}
 	}
@@ -124,9 +124,7 @@ func newNode(ctx context.Context, cfg Config, l net.Listener, logger *slog.Logge
 		watchMesh(n.mesh, metrics)
 	}
 	watchPresence(n.presence, metrics)
-	for _, sc := range cfg.Shards {
-		metrics.Gauge("shard_up", "Whether a shard answers.", n.shardUp(shard.ID(sc.ID)), "shard", sc.ID)
-	}
+	metrics.Gauges("shard_up", "Whether a shard answers.", "shard", n.shardsUp)
 	return n, nil
 }
 
@@ -142,7 +140,7 @@ func (n *node) close() {
 }
 
 func storeConfig(cfg Config, hub *chat.Hub, logger *slog.Logger) store.Config {
-	c := store.Config{OnInbox: hub.InboxChanged, Logger: logger, Writers: cfg.Store.WritersPerShard, PoolSize: cfg.Store.ConnsPerShard}
+	c := store.Config{OnInbox: hub.InboxChanged, Logger: logger, Resolve: newAddresses(cfg).Resolve, Writers: cfg.Store.WritersPerShard, PoolSize: cfg.Store.ConnsPerShard}
 	for _, s := range cfg.Shards {
 		c.Shards = append(c.Shards, store.ShardConfig{ID: shard.ID(s.ID), DSN: s.DSN})
 	}
@@ -227,16 +225,16 @@ func (n *node) run(ctx context.Context, listeners api.Listeners) error {
 	return err
 }
 
-// shardUp reads 1 while the shard answers, else 0.
-func (n *node) shardUp(id shard.ID) func() float64 {
-	return func() float64 {
-		for _, h := range n.store.Health() {
-			if h.Shard == id && h.Up {
-				return 1
-			}
+// shardsUp reads 1 for each shard that answers, else 0.
+func (n *node) shardsUp() map[string]float64 {
+	up := map[string]float64{}
+	for _, h := range n.store.Health() {
+		up[string(h.Shard)] = 0
+		if h.Up {
+			up[string(h.Shard)] = 1
 		}
-		return 0
 	}
+	return up
 }
 
 // ready tells why this node should get no traffic: with no shard at all it can

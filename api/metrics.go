@@ -120,6 +120,27 @@ func (m *Metrics) Gauge(name, help string, read func() float64, labels ...string
 		prometheus.GaugeOpts{Name: "gori_" + name, Help: help, ConstLabels: set}, read))
 }
 
+// Gauges is Gauge for values that come and go, each with its own value of one
+// label.
+func (m *Metrics) Gauges(name, help, label string, read func() map[string]float64) {
+	m.Registry.MustRegister(gauges{prometheus.NewDesc("gori_"+name, help, []string{label}, nil), read})
+}
+
+type gauges struct {
+	desc *prometheus.Desc
+	read func() map[string]float64
+}
+
+// Describe implements prometheus.Collector.
+func (g gauges) Describe(ch chan<- *prometheus.Desc) { ch <- g.desc }
+
+// Collect implements prometheus.Collector.
+func (g gauges) Collect(ch chan<- prometheus.Metric) {
+	for value, n := range g.read() {
+		ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, n, value)
+	}
+}
+
 func (m *Metrics) answered(route, method string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
 	m.latency.WithLabelValues(route).Observe(took.Seconds())

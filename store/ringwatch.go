@@ -23,8 +23,6 @@ import (
 const (
 	ringEvery = time.Second           // how often the keeper looks by itself
 	lookPause = 20 * time.Millisecond // between two looks that routes ask for
-	// witnessPrefix marks acceptors that are no shards. Nodes cannot ask them.
-	witnessPrefix = "witness:"
 )
 
 // ballot orders what an acceptor accepts.
@@ -102,7 +100,7 @@ func (rs *reports) agreed(r report) bool {
 	n := 0
 	for _, a := range r.ring.Acceptors {
 		held, ok := rs.by[a]
-		if strings.HasPrefix(a, witnessPrefix) || ok && held.ring != nil && (held.hash == r.hash || held.ring.Prev == r.hash) {
+		if strings.HasPrefix(a, shard.WitnessPrefix) || ok && held.ring != nil && (held.hash == r.hash || held.ring.Prev == r.hash) {
 			n++
 		}
 	}
