@@ -73,11 +73,7 @@ func newRingShow() *cobra.Command {
 		Short: "Show the ring: each shard's partitions, as a table and a picture",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			shards, err := t.shards()
-			if err != nil {
-				return err
-			}
-			ring, err := readRing(c.Context(), shards)
+			ring, _, err := t.readRing(c.Context())
 			if err != nil {
 				return err
 			}
@@ -104,11 +100,7 @@ func newWhere() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			shards, err := t.shards()
-			if err != nil {
-				return err
-			}
-			list, err := where(c.Context(), shards, args[0])
+			list, err := t.where(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -151,7 +143,7 @@ func (p place) print(w io.Writer) {
 
 // where asks every shard, because a name of a group says nothing about its
 // place; of what it finds it keeps what the shard owns.
-func where(ctx context.Context, shards []ShardConfig, text string) ([]place, error) {
+func (t *target) where(ctx context.Context, text string) ([]place, error) {
 	ctx, cancel := context.WithTimeout(ctx, adminPatience)
 	defer cancel()
 	q := survey.Query{Group: text}
@@ -161,7 +153,7 @@ func where(ctx context.Context, shards []ShardConfig, text string) ([]place, err
 	if name, err := chat.CanonicalLoginName(text); err == nil {
 		q.LoginName = name
 	}
-	ring, err := readRing(ctx, shards)
+	ring, shards, err := t.readRing(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -176,8 +168,8 @@ func where(ctx context.Context, shards []ShardConfig, text string) ([]place, err
 	var list []place
 	for i, things := range found {
 		for _, thing := range things {
-			owner := ring.owners[i][thing.Partition]
-			if owner.State == "active" || owner.State == "fenced" {
+			if at, n := ring.active(thing.Partition); n > 0 && at == i {
+				owner := ring.owners[i][thing.Partition]
 				list = append(list, place{Thing: thing, Shard: shard.ID(shards[i].ID), Epoch: int64(owner.Epoch), State: owner.State})
 			}
 		}
@@ -211,12 +203,8 @@ seen in the list of processes; use a PGPASSFILE or a service file.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			shards, err := t.shards()
-			if err != nil {
-				return err
-			}
 			name, dsn, _ := strings.Cut(args[0], "=")
-			p, err := planChange(c.Context(), shards, kind, shard.ID(name), dsn)
+			p, err := t.planChange(c.Context(), kind, shard.ID(name), dsn)
 			if err != nil {
 				return err
 			}
@@ -253,8 +241,8 @@ type sum struct {
 	survey.Size
 }
 
-func planChange(ctx context.Context, shards []ShardConfig, kind string, id shard.ID, dsn string) (*ringPlan, error) {
-	ring, err := readRing(ctx, shards)
+func (t *target) planChange(ctx context.Context, kind string, id shard.ID, dsn string) (*ringPlan, error) {
+	ring, shards, err := t.readRing(ctx)
 	if err != nil {
 		return nil, err
 	}

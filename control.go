@@ -17,6 +17,7 @@ import (
 	"gori/shard"
 	"gori/store"
 	"gori/store/local"
+	"gori/store/register"
 	"gori/store/survey"
 )
 
@@ -43,8 +44,20 @@ type control struct {
 	noted  func() error
 	logger *slog.Logger
 
-	mu sync.Mutex // held while an instance comes or goes
+	mu     sync.Mutex             // held while an instance comes or goes
+	wanted map[shard.ID]time.Time // guarded by mu: when it was last asked for
 }
+
+const (
+	// leaveEvery is how often is looked for instances that have left the ring.
+	leaveEvery = 5 * time.Second
+	// wantedTime is how long an instance that was asked for may be without a place
+	// in the ring.
+	wantedTime = 10 * time.Minute
+	// forwardTime is how long one that has left still answers nodes that have not
+	// heard of it.
+	forwardTime = 2 * time.Second
+)
 
 // instanceAnswer tells of an instance.
 type instanceAnswer struct {
@@ -81,7 +94,8 @@ func listenControl(dir string) (net.Listener, error) {
 	return l, nil
 }
 
-// attendCommands answers commands of the owner until ctx ends, in a goroutine of wg.
+// attendCommands answers commands of the owner, and takes out instances that have
+// left the ring, until ctx ends, in goroutines of wg.
 func (f *fleet) attendCommands(ctx context.Context, stop context.CancelCauseFunc, wg *sync.WaitGroup) {
 	l, err := listenControl(f.cluster.Dir())
 	if err != nil {
@@ -89,13 +103,72 @@ func (f *fleet) attendCommands(ctx context.Context, stop context.CancelCauseFunc
 		return
 	}
 	f.control = l.Addr().String()
-	s := &control{cluster: f.cluster, logger: f.logger, noted: f.noteShards,
-		ring: func(ctx context.Context) (*shard.Ring, error) { return readDocument(ctx, asConfig(f.cluster.Shards())) }}
-	wg.Go(func() {
+	reg := register.Open(register.Config{Shards: f.addresses})
+	s := &control{cluster: f.cluster, logger: f.logger, noted: f.noteShards, ring: reg.Peek, wanted: map[shard.ID]time.Time{}}
+	var both sync.WaitGroup
+	both.Go(func() {
 		if err := s.serve(ctx, l); err != nil {
 			stop(fmt.Errorf("the control socket: %w", err))
 		}
 	})
+	both.Go(func() { s.watchLeaving(ctx) })
+	wg.Go(func() {
+		both.Wait()
+		reg.Close()
+	})
+}
+
+// addresses are where the instances of this host are.
+func (f *fleet) addresses() map[shard.ID]string {
+	known := map[shard.ID]string{}
+	for _, s := range f.cluster.Shards() {
+		known[shard.ID(s.ID)] = s.DSN
+	}
+	return known
+}
+
+// watchLeaving takes out instances that were in the ring and are not any more,
+// whoever carried that out.
+func (s *control) watchLeaving(ctx context.Context) {
+	tick := time.NewTicker(leaveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		ring, err := s.ring(ctx)
+		if err != nil {
+			continue // too few shards answer: nothing can have left
+		}
+		for _, one := range s.cluster.Shards() {
+			if _, seated := ring.Seat(shard.ID(one.ID)); seated || !s.wasSeated(ctx, one) {
+				continue
+			}
+			if _, err := s.remove(ctx, shard.ID(one.ID), false); err != nil && ctx.Err() == nil {
+				s.logger.Warn("an instance that has left the ring still runs", "shard", one.ID, "error", err)
+			}
+		}
+	}
+}
+
+// wasSeated tells one that has left from one that is yet to come.
+func (s *control) wasSeated(ctx context.Context, one local.Shard) bool {
+	s.mu.Lock()
+	asked, is := s.wanted[shard.ID(one.ID)]
+	s.mu.Unlock()
+	if is && time.Since(asked) < wantedTime {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, adminPatience)
+	defer cancel()
+	last, err := survey.Document(ctx, one.DSN)
+	if err != nil || last == nil {
+		return false
+	}
+	_, was := last.Seat(shard.ID(one.ID))
+	return was
 }
 
 // serve answers until ctx ends, and then waits for what is under way. It closes l.
@@ -158,6 +231,7 @@ func (s *control) add(ctx context.Context, id shard.ID) (*instanceAnswer, error)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.wanted[id] = time.Now()
 	ring, err := s.ring(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the ring: %w", err)
@@ -211,10 +285,16 @@ func (s *control) remove(ctx context.Context, id shard.ID, purge bool) (*instanc
 	if err := s.serves(ctx, one); err != nil {
 		return nil, err
 	}
+	select {
+	case <-time.After(forwardTime):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	aside, err := s.cluster.Remove(ctx, string(id), purge)
 	if err != nil {
 		return nil, err
 	}
+	delete(s.wanted, id)
 	s.logger.Info("an instance is taken out", "shard", id, "data", aside)
 	return &instanceAnswer{Shard: local.Shard{ID: string(id)}, Aside: aside}, s.noted()
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -19,50 +18,45 @@ import (
 	"gori/store/survey"
 )
 
-// ringView is the ring as its shards tell it: the plan (Map) and the authority
-// (the rows about each partition).
+// ringView is the ring as its shards tell it: the plan (the document) and the
+// authority (the rows about each partition).
 type ringView struct {
-	Map    *shard.Map  `json:"map"`
-	Shards []shardView `json:"shards"`
+	Version int64       `json:"version"`
+	Map     *shard.Map  `json:"map"`
+	Shards  []shardView `json:"shards"`
+	Plan    *shard.Plan `json:"plan,omitempty"`
+	// Acceptors keep the document; so many of them must agree to a change.
+	Acceptors []string `json:"acceptors"`
+	Majority  int      `json:"majority"`
 
 	owners []map[shard.Partition]survey.Owner // by index of Shards
 }
 
-// shardView counts what one shard says about partitions.
+// shardView is a shard's seat, and a count of what it says about partitions.
 type shardView struct {
-	ID       shard.ID `json:"id"`
-	Active   int      `json:"active"`
-	Fenced   int      `json:"fenced"`
-	Incoming int      `json:"incoming"`
-	Gone     int      `json:"gone"`
+	shard.Seat
+	Active   int `json:"active"`
+	Fenced   int `json:"fenced"`
+	Incoming int `json:"incoming"`
+	Gone     int `json:"gone"`
 }
 
-func readRing(ctx context.Context, shards []ShardConfig) (*ringView, error) {
+// readRing reads the agreed document, and what the shards in it say.
+func (t *target) readRing(ctx context.Context) (*ringView, []ShardConfig, error) {
 	ctx, cancel := context.WithTimeout(ctx, adminPatience)
 	defer cancel()
-	r := &ringView{Shards: make([]shardView, len(shards)), owners: make([]map[shard.Partition]survey.Owner, len(shards))}
-	found := make([]*shard.Map, len(shards))
-	err := eachShard(ctx, shards, func(ctx context.Context, i int, s ShardConfig) error {
-		m, err := survey.Ring(ctx, s.DSN)
-		if err != nil {
-			return err
-		}
-		if m == nil {
-			return errors.New("holds no ring: it was never started by gori up or gori serve")
-		}
+	doc, shards, err := t.document(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &ringView{Version: doc.Version, Map: doc.Map, Plan: doc.Plan, Acceptors: doc.Acceptors, Majority: len(doc.Acceptors)/2 + 1,
+		Shards: make([]shardView, len(shards)), owners: make([]map[shard.Partition]survey.Owner, len(shards))}
+	err = eachShard(ctx, shards, func(ctx context.Context, i int, s ShardConfig) error {
 		list, err := survey.Owners(ctx, s.DSN)
-		found[i], r.Shards[i], r.owners[i] = m, countStates(shard.ID(s.ID), list), byPartition(list)
+		r.Shards[i], r.owners[i] = countStates(doc.Seats[i], list), byPartition(list)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range found {
-		if r.Map == nil || m.Epoch() > r.Map.Epoch() {
-			r.Map = m
-		}
-	}
-	return r, nil
+	return r, shards, err
 }
 
 func byPartition(list []survey.Owner) map[shard.Partition]survey.Owner {
@@ -73,8 +67,8 @@ func byPartition(list []survey.Owner) map[shard.Partition]survey.Owner {
 	return m
 }
 
-func countStates(id shard.ID, list []survey.Owner) shardView {
-	v := shardView{ID: id}
+func countStates(seat shard.Seat, list []survey.Owner) shardView {
+	v := shardView{Seat: seat}
 	for _, o := range list {
 		switch o.State {
 		case "active":
@@ -90,16 +84,22 @@ func countStates(id shard.ID, list []survey.Owner) shardView {
 	return v
 }
 
-// active returns the index of the shard that serves p, and how many do.
+// active returns the index of the shard that serves p, and how many do. Right
+// after the commit point of a move the source is still fenced: then it is the
+// target alone.
 func (r *ringView) active(p shard.Partition) (index, n int) {
-	index = -1
-	for i := range r.owners {
-		if s := r.owners[i][p].State; s == "active" || s == "fenced" {
-			index = i
-			n++
+	for _, state := range []string{"active", "fenced"} {
+		for i := range r.owners {
+			if r.owners[i][p].State == state {
+				index = i
+				n++
+			}
+		}
+		if n > 0 {
+			return index, n
 		}
 	}
-	return index, n
+	return -1, 0
 }
 
 // problem says what is wrong with a ring, nil if each partition has exactly one
@@ -130,15 +130,34 @@ func few(list []string) string {
 
 func (r *ringView) print(w io.Writer, colour bool) {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "shard\tpartitions\tshare\tfenced\tincoming\tgone\t")
+	fmt.Fprintln(t, "shard\tpartitions\tshare\tfenced\tincoming\tgone\tterm\taddress\t standby\t")
 	for _, s := range r.Shards {
-		fmt.Fprintf(t, "%s\t%d\t%.1f %%\t%d\t%d\t%d\t\n", s.ID, s.Active, 100*float64(s.Active)/shard.Partitions, s.Fenced, s.Incoming, s.Gone)
+		fmt.Fprintf(t, "%s\t%d\t%.1f %%\t%d\t%d\t%d\t%d\t%s\t%s\t\n", s.ID, s.Active, 100*float64(s.Active)/shard.Partitions, s.Fenced, s.Incoming, s.Gone,
+			s.Term, s.Addr, s.standby())
 	}
 	_ = t.Flush()
-	fmt.Fprintf(w, "\nepoch %d, largest share / average %.3f, map %s\n\n", r.Map.Epoch(), r.Map.Spread(), r.Map.Hash()[:12])
+	fmt.Fprintf(w, "\nversion %d, epoch %d, largest share / average %.3f, map %s\n", r.Version, r.Map.Epoch(), r.Map.Spread(), r.Map.Hash()[:12])
+	fmt.Fprintf(w, "changed by %d of %d: %s\n", r.Majority, len(r.Acceptors), strings.Join(r.Acceptors, " "))
+	if p := r.Plan; p != nil {
+		fmt.Fprintf(w, "under way: %s %s (%s); gori reshard status\n", p.Kind, p.Shard, p.ID)
+	}
+	fmt.Fprintln(w)
 	for _, line := range r.picture(colour) {
 		fmt.Fprintln(w, line)
 	}
+}
+
+// standby says where a shard's standby is, and what it is worth.
+func (v shardView) standby() string {
+	switch {
+	case v.Leaving:
+		return "LEAVING"
+	case v.Standby == "":
+		return "-"
+	case v.Sync:
+		return v.Standby
+	}
+	return v.Standby + " (may lack acknowledged messages)"
 }
 
 // The picture's size in characters, which are about twice as high as wide.

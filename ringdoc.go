@@ -9,6 +9,7 @@ import (
 
 	"gori/shard"
 	"gori/store"
+	"gori/store/register"
 	"gori/store/survey"
 )
 
@@ -20,7 +21,7 @@ const shardsFile = "shards.list"
 func (f *fleet) noteShards() error {
 	defer f.note()
 	path := filepath.Join(f.cluster.Dir(), shardsFile)
-	text := shardsText(asNodeConfig(f.cluster.Shards())) + "\n"
+	text := shardsText(asNodeConfig(f.cluster.Instances())) + "\n"
 	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -71,4 +72,34 @@ func migrateOwn(ctx context.Context, shards []ShardConfig, logger *slog.Logger) 
 		}
 	}
 	return migrateAll(ctx, Config{Shards: seated}, logger)
+}
+
+// document reads the agreed ring document, and where the shards in it are, in
+// their order. While too few of its acceptors answer it is the newest that is found.
+func (t *target) document(ctx context.Context) (*shard.Ring, []ShardConfig, error) {
+	known, err := t.shards()
+	if err != nil {
+		return nil, nil, err
+	}
+	at := map[shard.ID]string{}
+	for _, s := range known {
+		at[shard.ID(s.ID)] = s.DSN
+	}
+	reg := register.Open(register.Config{Shards: func() map[shard.ID]string { return at }})
+	defer reg.Close()
+	doc, err := reg.Peek(ctx)
+	if err != nil {
+		if doc, err = readDocument(ctx, known); err != nil {
+			return nil, nil, err
+		}
+	}
+	var shards []ShardConfig
+	for _, seat := range doc.Seats {
+		dsn, err := reg.DSN(seat.ID, doc)
+		if err != nil {
+			return nil, nil, err
+		}
+		shards = append(shards, ShardConfig{ID: string(seat.ID), DSN: dsn})
+	}
+	return doc, shards, nil
 }

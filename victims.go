@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -97,16 +98,32 @@ func (h *homes) ask(ctx context.Context, shards []ShardConfig) {
 
 // Verify finds what is wrong with the shards after the end.
 func (s *privateSystem) Verify(ctx context.Context) ([]string, error) {
-	r, err := findRunning(s.dir)
+	ring, _, err := (&target{data: s.dir}).readRing(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ring, err := readRing(ctx, asConfig(r.Shards))
-	if err != nil {
-		return nil, err
-	}
+	var wrong []string
 	if err := ring.problem(); err != nil {
-		return []string{err.Error()}, nil
+		wrong = append(wrong, err.Error())
 	}
-	return nil, nil
+	for _, check := range []string{"clean", "verify"} {
+		cmd, done, err := s.launch(ctx, nil, "reshard", check, "--data", s.dir)
+		if err != nil {
+			return nil, err
+		}
+		<-done
+		if code := cmd.code(); code != exitOK {
+			wrong = append(wrong, fmt.Sprintf("gori reshard %s: exit %d: %s", check, code, cmd.said.String()))
+		}
+	}
+	for _, sh := range r.Shards {
+		left, err := survey.Debris(ctx, sh.DSN)
+		if err != nil {
+			return nil, fmt.Errorf("shard %s: %w", sh.ID, err)
+		}
+		for _, what := range left {
+			wrong = append(wrong, "shard "+sh.ID+" has "+what)
+		}
+	}
+	return wrong, nil
 }
