@@ -48,6 +48,10 @@ type InboxPage struct {
 	Pos     Pos          `json:"pos"` // to send in the next resume; with More: of the last entry
 	Entries []InboxEntry `json:"entries"`
 	More    bool         `json:"more"`
+	// Generation is another one since the account was restored from a backup: a
+	// device that knows a different one may have seen, and numbered, what is no
+	// more. 0: never restored.
+	Generation int64 `json:"generation,omitempty"`
 }
 
 // Home is what a device needs to go on.

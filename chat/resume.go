@@ -59,6 +59,7 @@ func (svc *Service) resumed(ctx context.Context, who Identity, pos Pos) (*Resume
 	}
 	page, friends := home.Inbox, home.Friends
 	r.Me, r.Pos, r.More, r.head = home.Self, page.Pos, page.More, max(page.Head, page.Pos)
+	r.Generation = page.Generation
 	r.Entries = append(r.Entries, page.Entries...)
 	r.Friends = append(r.Friends, friends...)
 	if r.People, err = svc.facesOf(ctx, peersOf(page.Entries, friends)); err != nil {

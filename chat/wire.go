@@ -60,6 +60,8 @@ type Resumed struct {
 	Presence []PresenceState `json:"presence"`
 	Limits   Limits          `json:"limits"`
 	Now      Millis          `json:"now"`
+	// Generation is that of the InboxPage.
+	Generation int64 `json:"generation,omitempty"`
 
 	head Pos // of the inbox; the client asks for what is between Pos and it
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -19,15 +20,17 @@ type receiver struct {
 	l   *Live
 	ctx context.Context // of the Live, for fetching
 
-	mu       sync.Mutex
-	closed   bool
-	resumed  bool // once at least
-	pos      Pos
-	channels map[ChannelID]*inflow
-	noticed  map[ChannelID]Cursor // channels with something missing, and how far they were then
-	timer    *time.Timer          // looks at noticed
-	behind   []ChannelID          // to be fetched
-	catching int                  // workers that fetch
+	mu      sync.Mutex
+	closed  bool
+	resumed bool // once at least
+	pos     Pos
+	// Of the server; another one says that all the rest here is void.
+	generation int64
+	channels   map[ChannelID]*inflow
+	noticed    map[ChannelID]Cursor // channels with something missing, and how far they were then
+	timer      *time.Timer          // looks at noticed
+	behind     []ChannelID          // to be fetched
+	catching   int                  // workers that fetch
 }
 
 // inflow is what a device has of one channel.
@@ -61,6 +64,7 @@ func (r *receiver) init(l *Live, ctx context.Context) {
 		r.channels[id] = &inflow{Cursor: c}
 	}
 	r.resumed = len(l.opt.Cursors) > 0
+	r.generation = l.opt.Generation
 }
 
 func (r *receiver) locked(f func()) {
@@ -246,6 +250,11 @@ func (r *receiver) onResumed(frame []byte) error {
 	if err := json.Unmarshal(frame, &f); err != nil {
 		return fmt.Errorf("client: resumed: %w", err)
 	}
+	if known := r.pos > 0 || r.resumed; known && f.Generation != r.generation {
+		r.startAnew(f.Generation)
+		return errRestored
+	}
+	r.generation = f.Generation
 	r.entries(f.Entries, !r.resumed)
 	r.pos = max(r.pos, f.Pos)
 	if f.More {
@@ -259,6 +268,21 @@ func (r *receiver) onResumed(frame []byte) error {
 	r.l.out.goOnline()
 	r.l.firstOnce.Do(func() { close(r.l.first) })
 	return nil
+}
+
+// errRestored ends a connection whose answer began at a position that is void.
+var errRestored = errors.New("client: the server was restored from a backup; starting anew")
+
+// startAnew forgets all but what waits to be sent: the server numbers anew from
+// an earlier state on.
+func (r *receiver) startAnew(generation int64) {
+	r.generation, r.pos, r.resumed = generation, 0, false
+	clear(r.channels)
+	clear(r.noticed)
+	r.behind = nil
+	if fn := r.l.opt.Restored; fn != nil {
+		fn()
+	}
 }
 
 // morePages reads the rest of the inbox in a goroutine of the Live.

@@ -127,6 +127,8 @@ type InboxPage struct {
 	Entries []InboxEntry `json:"entries"`
 	More    bool         `json:"more"`
 	People  []User       `json:"people"`
+	// Generation is that of Resumed.
+	Generation int64 `json:"generation"`
 }
 
 // Page is a page of messages by ascending Seq.
@@ -193,6 +195,8 @@ type Resumed struct {
 	Presence []PresenceState `json:"presence"`
 	Limits   Limits          `json:"limits"`
 	Now      Millis          `json:"now"`
+	// Generation is another one since the account was restored from a backup.
+	Generation int64 `json:"generation"`
 }
 
 // Limits are the server's.

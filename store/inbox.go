@@ -122,7 +122,7 @@ func inboxLimit(limit int) int { return min(max(limit, 1), 500) }
 // queueInbox asks for what scanInbox reads.
 func queueInbox(b *pgx.Batch, user chat.UserID, after chat.Pos, limit int) {
 	home := shard.Of(user)
-	b.Queue(`SELECT inbox_pos FROM data.user_state WHERE partition = $1 AND user_id = $2`, home, user)
+	b.Queue(`SELECT inbox_pos, generation FROM data.user_state WHERE partition = $1 AND user_id = $2`, home, user)
 	b.Queue(`SELECT `+entryColumns+` FROM data.inbox i
 		WHERE i.partition = $1 AND i.user_id = $2 AND i.pos > $3
 		ORDER BY i.pos LIMIT $4`, home, user, after, limit+1)
@@ -130,7 +130,7 @@ func queueInbox(b *pgx.Batch, user chat.UserID, after chat.Pos, limit int) {
 
 func scanInbox(res pgx.BatchResults, limit int) (chat.InboxPage, error) {
 	page := chat.InboxPage{Entries: []chat.InboxEntry{}}
-	if err := res.QueryRow().Scan(&page.Pos); err != nil {
+	if err := res.QueryRow().Scan(&page.Pos, &page.Generation); err != nil {
 		return chat.InboxPage{}, orNotFound(err, chat.CodeNotFound, "there is no such user")
 	}
 	rows, err := res.Query()

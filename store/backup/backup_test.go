@@ -78,6 +78,9 @@ func usable(t *testing.T, w *world, s *store.Store, last map[chat.ChannelID]chat
 	if _, err := s.Authenticate(ctx, w.people[4], token("user4")); err != nil {
 		t.Errorf("log in: %v", err)
 	}
+	if home, err := s.Home(ctx, w.people[4], 0, 10); err != nil || home.Inbox.Generation == 0 {
+		t.Errorf("devices are told generation %d, %v", home.Inbox.Generation, err)
+	}
 	for _, id := range w.channels {
 		all := everything(t, s, w.people[0], id)
 		if len(all) < 10 || chat.Seq(len(all)) > last[id]+1 {

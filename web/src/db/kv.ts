@@ -5,7 +5,7 @@ import type { Channel, Friend, InboxEntry, Message, OutboxRow, User } from "../m
 import type { LocalRead } from "../model/unread";
 
 export interface MetaRow {
-  readonly key: "me" | "login" | "limits" | "pos";
+  readonly key: "me" | "login" | "limits" | "pos" | "generation";
   readonly value: unknown;
 }
 

@@ -45,6 +45,18 @@ export function loadPos(keeper: Keeper): Promise<Pos> {
   return keeper.run("readonly", async (tx) => Number((await tx.get("meta", "pos"))?.value ?? 0));
 }
 
+/** Whether what is kept is of another generation of the server's data than `now`. If nothing is kept, it is of this one from
+ *  now on. */
+export function outOfDate(keeper: Keeper, now: number): Promise<boolean> {
+  return keeper.run("readwrite", async (tx) => {
+    const kept = Number((await tx.get("meta", "generation"))?.value ?? 0);
+    if (kept === now) return false;
+    if (Number((await tx.get("meta", "pos"))?.value ?? 0) > 0) return true;
+    tx.put("meta", { key: "generation", value: now });
+    return false;
+  });
+}
+
 export function loadOutbox(keeper: Keeper): Promise<readonly OutboxRow[]> {
   return keeper.run("readonly", (tx) => tx.all("outbox"));
 }

@@ -20,6 +20,8 @@ export interface Resumed {
   readonly presence: readonly PresenceState[];
   readonly limits: Limits;
   readonly now: Millis;
+  /** Another one since the account was restored from a backup; missing: 0. */
+  readonly generation?: number;
 }
 
 export type ServerFrame =

@@ -229,6 +229,7 @@ export class App {
     if (this.session) return keeper.close(); // another tab's news came twice
     const session = new Session({
       self, keeper, api: this.api, clock, page, dial, openBus, elect, push: this.p.push, ended: (why, told) => void this.ended(why, told),
+      reload: () => this.p.reload(),
     });
     this.session = session;
     if (fresh) await session.core.commit({ me: fresh });

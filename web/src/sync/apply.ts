@@ -86,6 +86,11 @@ export class Intake {
     this.running ??= this.apply();
   }
 
+  /** Returns when all frames taken so far are committed, or have failed. */
+  async settled(): Promise<void> {
+    await this.running?.catch(() => {});
+  }
+
   /** While pages of the inbox are missing a live frame must not move the position past them. */
   holdPos(): void {
     this.holding = true;

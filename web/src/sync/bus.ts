@@ -12,6 +12,7 @@ export type BusMessage =
   | { readonly t: "hello" }
   | { readonly t: "link"; readonly link: Link; readonly notLive: number; readonly presence: readonly PresenceState[] }
   | { readonly t: "nudge" }
+  | { readonly t: "restored" }
   | { readonly t: "left"; readonly why: "logout" | "revoked" | "disabled" };
 
 export interface Bus {

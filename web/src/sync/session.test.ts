@@ -17,6 +17,8 @@ import { showNobody } from "./show";
 
 const silent: Bus = { send: () => {}, listen: () => {}, close: () => {} };
 
+const reloads: number[] = [];
+
 function setUp(seed: number, keeper: Keeper = openMemory(), server = new FakeServer(), clock = new FakeClock(seed)) {
   const page = fakePage(clock);
   const session = new Session({
@@ -25,7 +27,7 @@ function setUp(seed: number, keeper: Keeper = openMemory(), server = new FakeSer
       onLead();
       return { stop: () => {} };
     },
-    push: null, ended: () => {},
+    push: null, ended: () => {}, reload: () => void reloads.push(clock.now()),
   });
   let order = clock.now();
   const said: string[] = [];
@@ -80,6 +82,35 @@ describe("a session", () => {
     expect(t.server.readSeq).toBe(2);
     expect(unreadOf(entries.value.get(CH)!)).toBe(0);
     t.session.stop(false);
+  });
+
+  it("begins anew when the server was restored from a backup, and keeps what was not sent", async () => {
+    const t = setUp(1);
+    for (let i = 0; i < 30; i++) t.server.say();
+    await t.session.start();
+    await t.clock.pass(1000);
+    expect(topRange((await loadCursor(t.keeper, CH))!)!.to).toBe(30);
+    t.server.reachable = false;
+    t.server.restore(20);
+    await t.send("not sent yet");
+    // By the time the device is back others have used the numbers again that it knows.
+    for (let i = 0; i < 15; i++) t.server.say();
+    const before = reloads.length;
+    t.server.reachable = true;
+    await t.clock.pass(60_000);
+    expect(reloads.length).toBe(before + 1);
+    expect(await loadCursor(t.keeper, CH)).toBeUndefined();
+    t.session.stop(false);
+    showNobody();
+    const again = setUp(2, t.keeper, t.server, t.clock);
+    await again.session.start();
+    await again.clock.pass(60_000);
+    expect(reloads.length).toBe(before + 1);
+    expect(t.server.log.length).toBe(36);
+    expect(t.server.log[35]!.body).toBe("not sent yet");
+    expect(topRange((await loadCursor(t.keeper, CH))!)!.to).toBe(36);
+    expect((await loadMessages(t.keeper, CH, 1, 40)).map((m) => m.body)).toEqual(t.server.log.slice(topRange((await loadCursor(t.keeper, CH))!)!.from - 1).map((m) => m.body));
+    again.session.stop(false);
   });
 
   it("a channel far behind gets its newest page; scrolling up fills the rest", async () => {

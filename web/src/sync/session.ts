@@ -1,5 +1,5 @@
 // One account on this device, from log-in to log-out: its db, its tabs, its socket.
-import { loadOutbox, loadPos, loadSnapshot, trimAll } from "../db/load";
+import { loadOutbox, loadPos, loadSnapshot, outOfDate, trimAll, wipeButUnsent } from "../db/load";
 import type { Keeper } from "../db/kv";
 import type { Resumed, ServerFrame } from "../model/frame";
 import { problemOf } from "../model/problem";
@@ -44,6 +44,8 @@ export interface SessionParts {
   readonly push: PushDoor | null;
   /** The login is gone; `told` says that another tab found out. */
   readonly ended: (why: "logout" | "revoked" | "disabled", told: boolean) => void;
+  /** What this page shows is void: load it anew. */
+  readonly reload: () => void;
 }
 
 export class Session {
@@ -184,6 +186,7 @@ export class Session {
     writeMe.skew.value = f.now - this.p.clock.now();
     if (f.more) this.intake.holdPos();
     try {
+      if (await outOfDate(this.core.keeper, f.generation ?? 0)) return await this.startAnew();
       await this.core.commit(resumedPatch(f));
       let after = f.entries[f.entries.length - 1]?.pos ?? f.pos;
       for (let more = f.more; more; ) {
@@ -200,6 +203,17 @@ export class Session {
       console.error("catching up failed", problemOf(err));
       this.socket.restart();
     }
+  }
+
+  /** The server was restored from a backup, and numbers messages anew from an earlier state on. Everything kept here goes but
+   *  the person's own unsent words; frames that come meanwhile are of the connection that ends here. */
+  private async startAnew(): Promise<void> {
+    this.socket.stop(false);
+    this.gaps.stop();
+    await this.intake.settled();
+    await wipeButUnsent(this.core.keeper);
+    this.bus.send({ t: "restored" });
+    this.p.reload();
   }
 
   private async onLive(): Promise<void> {
@@ -242,6 +256,7 @@ export class Session {
       case "nudge": if (this.core.sender) this.socket.nudge(); break;
       case "hello": if (this.core.sender) this.tellLink(); break;
       case "left": this.p.ended(m.why, true); break;
+      case "restored": this.p.reload(); break;
       case "link": this.followLink(m); break;
     }
   }

@@ -24,6 +24,7 @@ export class FakeServer {
   /** The next fetch of history gets no answer in time. */
   stallNext = false;
   reachable = true;
+  generation = 0;
   private wire: WireEvents | null = null;
   private foreign = 0;
 
@@ -47,6 +48,13 @@ export class FakeServer {
   say(): void {
     const seq = this.log.length + 1;
     this.append({ channel: CH, seq, n: seq, sender: YOU, client_msg_id: idOf(500_000 + ++this.foreign), body: `theirs ${seq}`, at: seq });
+  }
+
+  /** It is restored from a backup that was made after `seq`. */
+  restore(seq: number): void {
+    this.cut();
+    this.log.length = seq;
+    this.generation++;
   }
 
   alter(seq: number): void {
@@ -131,7 +139,7 @@ export class FakeServer {
       const entries = f.pos < this.pos ? [this.entry()] : [];
       this.push({
         op: "resumed", me: self, login: "1" as never, session: "s", node: "n1", pos: this.pos, entries, more: false, friends: [], people: [],
-        presence: [], limits: DEFAULT_LIMITS, now: 1,
+        presence: [], limits: DEFAULT_LIMITS, now: 1, ...(this.generation > 0 ? { generation: this.generation } : {}),
       });
     } else if (f.op === "send") this.stored(f);
     else if (f.op === "read") {
