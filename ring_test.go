@@ -90,19 +90,9 @@ func TestOnlyTheFirstDocumentGivesShares(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-<<<<<<< theirs
-	list := []ShardConfig{{ID: "a", DSN: "x"}, {ID: "b", DSN: "y"}, {ID: "c", DSN: "z"}}
-	fine := make([]error, 3)
-	if _, err := layoutOf(list, []*shard.Map{two, two, nil}, fine); err == nil || !strings.Contains(err.Error(), "reshard") {
-		t.Errorf("a third shard: %v", err)
-	}
-	// One that was planned but never begun gets its own share.
-	if m, err := layoutOf(list[:2], []*shard.Map{two, nil}, fine); err != nil || m.Hash() != two.Hash() {
-=======
-	list, fine := []ShardConfig{{"a", "x"}, {"b", "y"}}, make([]error, 2)
+	list, fine := []ShardConfig{{ID: "a", DSN: "x"}, {ID: "b", DSN: "y"}}, make([]error, 2)
 	ring := shard.FirstRing(two)
 	if m, err := layoutOf(ringShards{ring: ring, list: list, errs: fine}); err != nil || m.Hash() != two.Hash() {
->>>>>>> h1
 		t.Errorf("the second of two: %v", err)
 	}
 	later := *ring
@@ -123,7 +113,7 @@ func TestOnlyTheFirstDocumentGivesShares(t *testing.T) {
 func TestAStartGoesByTheRing(t *testing.T) {
 	ctx := t.Context()
 	dsns := storetest.DSNs(t, 3)
-	cfg := Config{Shards: []ShardConfig{{"a", dsns[0]}, {"b", dsns[1]}}}
+	cfg := Config{Shards: []ShardConfig{{ID: "a", DSN: dsns[0]}, {ID: "b", DSN: dsns[1]}}}
 	if err := migrateAll(ctx, cfg, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +128,7 @@ func TestAStartGoesByTheRing(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Of the two configured one is a stranger; b is found where the ring says.
-	cfg.Shards[1] = ShardConfig{"c", dsns[2]}
+	cfg.Shards[1] = ShardConfig{ID: "c", DSN: dsns[2]}
 	found := findShards(ctx, cfg.Shards, newAddresses(cfg).Resolve)
 	if len(found.list) != 2 || found.list[1].DSN != dsns[1] || len(found.strange) != 1 || len(found.lost) != 1 || errors.Join(found.errs...) != nil {
 		t.Fatalf("%+v %v", found, errors.Join(found.errs...))
@@ -154,7 +144,7 @@ func TestAStartGoesByTheRing(t *testing.T) {
 // What the file says of instances is read again when it has changed.
 func TestAddressesComeFromAFileThatChanges(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "shards")
-	a := newAddresses(Config{Shards: []ShardConfig{{"a", "host=/a user=gori_app"}}, ShardsFile: file})
+	a := newAddresses(Config{Shards: []ShardConfig{{ID: "a", DSN: "host=/a user=gori_app"}}, ShardsFile: file})
 	want := func(addr, dsn string) {
 		t.Helper()
 		if got, err := a.Resolve(addr); got != dsn || (err != nil) != (dsn == "") {
