@@ -37,6 +37,10 @@ func (s *privateSystem) Inject(ctx context.Context, f torture.Fault) error {
 		return s.killShard(ctx, f.Shard, f.For)
 	case torture.CutShard:
 		return s.taps.cut(ctx, f.Shard, f.How, f.For)
+	case torture.Reshard:
+		return s.reshard(ctx, f)
+	case torture.KillMover:
+		return s.hitMover(ctx, f)
 	case torture.DiskFull:
 		return s.disk.fill(ctx, s.done, f.For)
 	case torture.FreezeNode:

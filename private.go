@@ -35,6 +35,7 @@ type privateSystem struct {
 	disk   *smallDisk // nil if none has
 	shards []string   // those of the beginning
 	homes  homes
+	moves  reshards
 }
 
 // privateOptions say what startPrivate makes.

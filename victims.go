@@ -116,6 +116,10 @@ func (s *privateSystem) Verify(ctx context.Context) ([]string, error) {
 			wrong = append(wrong, fmt.Sprintf("gori reshard %s: exit %d: %s", check, code, cmd.said.String()))
 		}
 	}
+	r, err := findRunning(s.dir)
+	if err != nil {
+		return nil, err
+	}
 	for _, sh := range r.Shards {
 		left, err := survey.Debris(ctx, sh.DSN)
 		if err != nil {

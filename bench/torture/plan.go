@@ -41,7 +41,7 @@ const (
 
 // Kinds are all faults there are.
 func Kinds() []Kind {
-	return []Kind{KillNode, KillShard, FreezeNode, CutMesh, Drain, SlowClient, CutShard, DiskFull}
+	return []Kind{KillNode, KillShard, FreezeNode, CutMesh, Drain, SlowClient, CutShard, DiskFull, Reshard, KillMover}
 }
 
 // All is the Target of a fault of all nodes.
@@ -140,6 +140,7 @@ func draw(rng *rand.Rand, k Kind, length time.Duration, nodes, shards, people in
 	case Reshard:
 		f.Target = rng.IntN(1 << 16)
 	case KillMover:
+		f.Target = rng.IntN(1 << 16)
 		f.How = [...]string{MoverKilled, MoverKilled, MoverFrozen}[rng.IntN(3)]
 		f.For = between(rng, 0, 4*time.Second)
 	case FreezeNode:
