@@ -104,6 +104,9 @@ func up(ctx context.Context, o upOptions, c *cobra.Command) error {
 		return err
 	}
 	defer l.Close()
+	if err := refuseRestoring(o.data); err != nil {
+		return err
+	}
 	want := local.ClusterConfig{Dir: o.data, Version: versionText(), Logger: logger}
 	if _, err := os.Stat(filepath.Join(o.data, "gori.json")); err != nil || o.shardsGiven {
 		want.Shards = o.shards
