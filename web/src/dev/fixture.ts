@@ -12,6 +12,7 @@ import { writeMe } from "../state/me";
 import { writePeople } from "../state/people";
 import { IDLE, writeTimeline } from "../state/timeline";
 import { installCommands, type Commands } from "../sync/commands";
+import { adminCommands } from "./admin";
 import { settingsCommands } from "./settings";
 
 const now = Date.now();
@@ -179,6 +180,7 @@ const commands: Commands = {
   befriend: async (user) => ({ user, state: "sent", since: now }), unfriend: async () => {}, block: async () => {}, unblock: async () => {},
   createSignupInvite: async () => ({ code: "x7Qp2kLm", expires_at: now + 7 * 864e5 }),
   reconnect: () => {},
+  admin: async () => adminCommands(),
   ...settingsCommands(),
 };
 

@@ -54,6 +54,7 @@ export const enSettings = {
   presenceText: "It is shown as a dot on your picture, and as the time you were last here.",
 
   // Programs
+  administration: "Administration",
   programs: "Programs",
   bot: "Bot",
   bots: "My bots",

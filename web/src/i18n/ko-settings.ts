@@ -55,6 +55,7 @@ export const koSettings: Pick<Catalogue, keyof typeof enSettings> = {
   presenceNobody: "아무도",
   presenceText: "사진 옆의 점과 마지막으로 접속한 시각으로 보여요.",
 
+  administration: "관리",
   programs: "프로그램",
   bot: "봇",
   bots: "내 봇",

@@ -7,7 +7,7 @@ import { asUserID } from "../model/types";
 import { uuidv7 } from "../model/uuid";
 import { makeApi, type Api } from "../net/api";
 import type { Clock } from "../net/clock";
-import { makeHttp } from "../net/http";
+import { makeHttp, type Http } from "../net/http";
 import type { PushDoor } from "../net/push";
 import type { Dial } from "../net/socket";
 import { draftKey } from "../state/channels";
@@ -48,6 +48,7 @@ const FORGET_MS = 3_000;
 
 export class App {
   private readonly p: AppParts;
+  private readonly http: Http;
   private readonly api: Api;
   private readonly push: PushDevice;
   private session: Session | null = null;
@@ -56,7 +57,8 @@ export class App {
 
   constructor(p: AppParts) {
     this.p = p;
-    this.api = makeApi(makeHttp(p.fetcher, () => void this.ended("revoked", false)));
+    this.http = makeHttp(p.fetcher, () => void this.ended("revoked", false));
+    this.api = makeApi(this.http);
     this.push = new PushDevice(this.api, p.push, p.deviceName);
     p.push.heard((m) => {
       if (m.t === "tested") writeAlerts.lastTest.value = p.clock.now();
@@ -197,6 +199,8 @@ export class App {
       listHooks: async (channel) => (await this.api.hooks(channel)).hooks,
       createHook: (channel, name) => this.api.createHook(channel, name),
       deleteHook: (channel, id) => this.api.deleteHook(channel, id),
+
+      admin: async () => (await import("./admin")).makeAdmin(this.http),
     } satisfies Partial<Commands>;
   }
 

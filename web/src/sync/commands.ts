@@ -4,8 +4,10 @@ import type {
   ChannelID, ClientMsgID, Friend, Hook, HookID, Invite, InviteID, InvitePreview, Level, Login, LoginID, Millis, PresenceState, PresenceTo, PushDeviceID,
   PushSettings, Role, Seq, User, UserID,
 } from "../model/types";
+import type { AdminCommands } from "./admin";
 import type { PushHere, PushView } from "./push";
 
+export type { AdminCommands } from "./admin";
 export type { PushHere, PushView } from "./push";
 
 export interface Draft {
@@ -128,6 +130,9 @@ export interface Commands {
   createHook(channel: ChannelID, name: string): Promise<Hook>;
   deleteHook(channel: ChannelID, id: HookID): Promise<void>;
 
+  /** What admins can do; its code is loaded when it is asked for. */
+  admin(): Promise<AdminCommands>;
+
   // Connection
   /** Tries to connect now instead of waiting. */
   reconnect(): void;
@@ -219,5 +224,7 @@ export const dropBotWebhook: Commands["dropBotWebhook"] = (id) => c().dropBotWeb
 export const listHooks: Commands["listHooks"] = (channel) => c().listHooks(channel);
 export const createHook: Commands["createHook"] = (channel, name) => c().createHook(channel, name);
 export const deleteHook: Commands["deleteHook"] = (channel, id) => c().deleteHook(channel, id);
+
+export const admin: Commands["admin"] = () => c().admin();
 
 export const reconnect: Commands["reconnect"] = () => c().reconnect();

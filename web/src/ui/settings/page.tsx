@@ -1,4 +1,4 @@
-import { ArrowLeft, Bell, BotMessageSquare, ChevronRight, KeyRound, LogOut, MonitorSmartphone, Palette, UserRound } from "lucide-preact";
+import { ArrowLeft, Bell, BotMessageSquare, ChevronRight, CircleGauge, KeyRound, LogOut, MonitorSmartphone, Palette, UserRound } from "lucide-preact";
 import type { LucideIcon } from "lucide-preact";
 import { t } from "../../i18n/index";
 import { me } from "../../state/me";
@@ -54,6 +54,13 @@ function SettingsMenu({ shown }: { shown: SettingsTab | undefined }) {
       <Entry tab="security" icon={KeyRound} shown={shown} />
       <Entry tab="sessions" icon={MonitorSmartphone} shown={shown} />
       <Entry tab="programs" icon={BotMessageSquare} shown={shown} />
+      {self?.admin === true && (
+        <button type="button" class="settings-entry" onClick={() => go({ at: "admin" })}>
+          <Icon of={CircleGauge} />
+          <span class="grow">{t("administration")}</span>
+          {layoutOf() === "narrow" && <Icon of={ChevronRight} size={18} />}
+        </button>
+      )}
       <button type="button" class="settings-entry" onClick={() => void leave()}>
         <Icon of={LogOut} />
         <span class="grow">{t("logOut")}</span>

@@ -7,12 +7,16 @@ export type Side = { readonly kind: "members" } | { readonly kind: "info" } | { 
 export const settingsTabs = ["profile", "notifications", "appearance", "security", "sessions", "programs"] as const;
 export type SettingsTab = (typeof settingsTabs)[number];
 
+export const adminTabs = ["overview", "shards", "channels", "reshard", "receipts", "nodes", "audit"] as const;
+export type AdminTab = (typeof adminTabs)[number];
+
 /** Where the reader is. `message` is the one to show and point out; the address forgets it once that is done. The address bar says the same, so links and the back gesture work. */
 export type Route =
   | { readonly at: "home" }
   | { readonly at: "channel"; readonly id: ChannelID; readonly side?: Side; readonly message?: Seq }
   | { readonly at: "people" }
   | { readonly at: "settings"; readonly tab?: SettingsTab }
+  | { readonly at: "admin"; readonly tab?: AdminTab }
   | { readonly at: "join"; readonly code: string };
 
 export function parseRoute(path: string): Route {
@@ -27,6 +31,10 @@ export function parseRoute(path: string): Route {
   if (first === "settings") {
     const tab = settingsTabs.find((known) => known === second);
     return { at: "settings", ...(tab === undefined ? {} : { tab }) };
+  }
+  if (first === "admin") {
+    const tab = adminTabs.find((known) => known === second);
+    return { at: "admin", ...(tab === undefined ? {} : { tab }) };
   }
   if (first === "join" && second !== "") return { at: "join", code: second };
   return { at: "home" };
@@ -65,6 +73,8 @@ export function pathOf(route: Route): string {
       return "/people";
     case "settings":
       return route.tab === undefined ? "/settings" : `/settings/${route.tab}`;
+    case "admin":
+      return route.tab === undefined ? "/admin" : `/admin/${route.tab}`;
     case "join":
       return `/join/${encodeURIComponent(route.code)}`;
   }

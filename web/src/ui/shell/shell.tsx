@@ -12,6 +12,7 @@ import { PeoplePage } from "../people/page";
 import { SettingsPage } from "../settings/page";
 import { SidePane } from "../side/side-pane";
 import { Empty } from "../kit/empty";
+import { AdminDoor } from "./admin-door";
 import { Announcer } from "./announcer";
 import { Banner } from "./banner";
 import { layoutOf } from "./layout";
@@ -55,6 +56,8 @@ function Main() {
       return <PeoplePage />;
     case "settings":
       return <SettingsPage tab={at.tab} />;
+    case "admin":
+      return <AdminDoor tab={at.tab} />;
     default:
       return <NoConversation />;
   }
