@@ -43,7 +43,7 @@ function Hot({ list }: { list: readonly HotChannel[] }) {
           cell: (h) => (
             <span class="two-lines">
               <span class="cut">{h.kind === 1 ? a("direct") : h.name}</span>
-              <code class="meta">{h.channel}</code>
+              <code class="meta whole">{h.channel}</code>
             </span>
           ),
         },
@@ -59,8 +59,8 @@ function Hot({ list }: { list: readonly HotChannel[] }) {
           ),
         },
         { key: "shard", head: a("shard"), by: (h) => h.shard, cell: (h) => <ShardName id={h.shard} colours={colours} sub={`${a("partition")} ${h.partition}`} /> },
-        { key: "members", head: a("members"), by: (h) => h.members, right: true, cell: (h) => whole(h.members) },
-        { key: "messages", head: a("messages"), by: (h) => h.last_seq, right: true, cell: (h) => whole(h.last_seq) },
+        { key: "members", head: a("members"), by: (h) => h.members, right: true, wide: true, cell: (h) => whole(h.members) },
+        { key: "messages", head: a("messages"), by: (h) => h.last_seq, right: true, wide: true, cell: (h) => whole(h.last_seq) },
         { key: "at", head: a("when"), wide: true, right: true, cell: (h) => ago(h.last_at) },
       ]}
     />

@@ -28,12 +28,12 @@ export function Nodes() {
                   </span>
                 ),
               },
-              { key: "state", head: a("state"), by: stateOf, cell: (n) => <span class={n.ready && !n.draining ? "health good" : "health bad"}>{stateOf(n)}</span> },
+              { key: "state", head: a("state"), by: stateOf, cell: (n) => <span class={n.draining ? "health" : n.ready ? "health good" : "health bad"}>{stateOf(n)}</span> },
               {
                 key: "sessions", head: a("sessions"), by: (n) => n.sessions, right: true,
                 cell: (n) => (
                   <>
-                    {whole(n.sessions)} <span class="meta">{a("ofCapacity", n.capacity)}</span>
+                    {whole(n.sessions)} <span class="meta only-wide">{a("ofCapacity", n.capacity)}</span>
                   </>
                 ),
               },

@@ -55,9 +55,11 @@ export function PlanForm({ ring, status, ordered }: { ring: Ring; status: Reshar
     setBusy(false);
   };
   return (
-    <section class="admin-part">
-      <h3>{a("change")}</h3>
-      <p class="meta">{a("changeText")}</p>
+    <section class="admin-part plan">
+      <div class="admin-part">
+        <h3>{a("change")}</h3>
+        <p class="meta">{a("changeText")}</p>
+      </div>
       <form
         class="form plan-form"
         noValidate
@@ -140,7 +142,7 @@ function Small({ title, ids, owner, from, colours }: {
   const segments = layRing(owner, from ?? owner, ids.length, 0.07);
   return (
     <figure class="small-ring">
-      <svg viewBox="-100 -100 200 200" role="img" aria-label={`${title}: ${ids.map((id, i) => `${id} ${owner.filter((o) => o === i).length}`).join(", ")}`}>
+      <svg viewBox="-104 -104 208 208" role="img" aria-label={`${title}: ${ids.map((id, i) => `${id} ${owner.filter((o) => o === i).length}`).join(", ")}`}>
         {segments.map((s) => {
           const mid = (s.from + s.to) / 2;
           const arrived = from === undefined ? [] : s.slots.filter((x) => from[x.partition] !== s.seat);
@@ -148,7 +150,7 @@ function Small({ title, ids, owner, from, colours }: {
             <g key={s.seat}>
               <path class={`wedge seat-${colours.get(ids[s.seat] ?? "") ?? 7}`} d={wedges(s.slots, 58, () => 78)} />
               {arrived.length > 0 && <path class="arrived" d={wedges(arrived, 80, () => 83)} />}
-              <text class="ring-name" x={Math.sin(mid) * 92} y={-Math.cos(mid) * 92} text-anchor="middle" dominant-baseline="central">
+              <text class="ring-name" x={Math.sin(mid) * 94} y={-Math.cos(mid) * 94} text-anchor="middle" dominant-baseline="central">
                 {(ids[s.seat] ?? "").slice(0, 4)}
               </text>
             </g>

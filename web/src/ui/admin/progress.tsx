@@ -74,7 +74,7 @@ function Orders({ status, ordered }: { status: ReshardStatus; ordered: () => voi
     setBusy("");
   };
   const sure = async (action: "abort" | "reverse"): Promise<void> => {
-    const asked = action === "abort" ? ({ title: a("abortTitle"), text: a("abortText"), yes: a("abort"), danger: true } as const) : ({ title: a("reverseTitle"), text: a("reverseText"), yes: a("reverse") } as const);
+    const asked = action === "abort" ? ({ title: a("abortTitle"), text: a("abortText"), yes: a("abort"), danger: true } as const) : ({ title: a("reverseTitle"), text: a("reverseText"), yes: a("goBack") } as const);
     if (await ask(asked)) await order({ action, version: status.version }, a("ordered"));
   };
   const stopped = plan.paused || !plan.detached;
@@ -95,7 +95,7 @@ function Orders({ status, ordered }: { status: ReshardStatus; ordered: () => voi
         </Button>
         {status.can_reverse && plan.kind !== "reverse" && (
           <Button tone="quiet" busy={busy === "reverse"} onClick={() => void sure("reverse")}>
-            {a("reverse")}
+            {a("goBack")}
           </Button>
         )}
         <Button tone="quiet" busy={busy === "abort"} onClick={() => void sure("abort")}>

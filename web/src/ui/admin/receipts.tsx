@@ -96,8 +96,8 @@ function Details({ reshard }: { reshard: string }) {
             { key: "partition", head: a("partition"), right: true, by: (l) => l.partition, cell: (l) => l.partition },
             { key: "way", head: a("to"), by: (l) => l.to, cell: (l) => a("fromTo", l.from, l.to) },
             { key: "rows", head: a("rows"), right: true, by: (l) => l.rows, cell: (l) => whole(l.rows) },
-            { key: "channels", head: a("channels"), right: true, by: (l) => l.channels, cell: (l) => whole(l.channels) },
-            { key: "messages", head: a("messages"), right: true, by: (l) => l.messages, cell: (l) => whole(l.messages) },
+            { key: "channels", head: a("channels"), right: true, wide: true, by: (l) => l.channels, cell: (l) => whole(l.channels) },
+            { key: "messages", head: a("messages"), right: true, wide: true, by: (l) => l.messages, cell: (l) => whole(l.messages) },
             { key: "gaps", head: a("gaps"), right: true, by: (l) => l.gaps, cell: (l) => whole(l.gaps) },
             { key: "pause", head: a("pauseLength"), right: true, by: (l) => l.pause_us, cell: (l) => millis(l.pause_us) },
           ]}
