@@ -33,6 +33,9 @@ func newAddresses(cfg Config) *addresses {
 	a := &addresses{configured: map[string]string{}, file: cfg.ShardsFile, user: store.AppRole}
 	for _, s := range cfg.Shards {
 		a.configured[s.ID] = s.DSN
+		if s.Standby != "" {
+			a.configured[s.ID+shard.SecondSuffix] = s.Standby
+		}
 		if user, err := store.UserOf(s.DSN); err != nil || user != store.AppRole {
 			a.user = ""
 		}

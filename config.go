@@ -36,6 +36,7 @@ type Config struct {
 	Mesh        MeshConfig    `mapstructure:"mesh"`
 	Shards      []ShardConfig `mapstructure:"shards"`
 	ShardsFile  string        `mapstructure:"shards_file"`
+	WitnessDir  string        `mapstructure:"witness_dir"`
 	Push        PushConfig    `mapstructure:"push"`
 	Log         LogConfig     `mapstructure:"log"`
 }
@@ -73,10 +74,12 @@ type StoreConfig struct {
 	ConnsPerShard   int `mapstructure:"conns_per_shard"`
 }
 
-// ShardConfig is one shard: its name, which never changes, and its address.
+// ShardConfig is one shard: its name, which never changes, and its address, and
+// that of its standby if it has one.
 type ShardConfig struct {
-	ID  string `mapstructure:"id"`
-	DSN string `mapstructure:"dsn"`
+	ID      string `mapstructure:"id"`
+	DSN     string `mapstructure:"dsn"`
+	Standby string `mapstructure:"standby"`
 }
 
 // LogConfig says how to log.
@@ -120,6 +123,7 @@ var configDefaults = map[string]any{
 	"push.allow_networks":     []string{},
 	"shards":                  []ShardConfig{},
 	"shards_file":             "",
+	"witness_dir":             "",
 	"log.level":               "info",
 	"log.format":              "auto",
 }
@@ -127,7 +131,7 @@ var configDefaults = map[string]any{
 // envOwn are the variables that are not configuration: gori up hands
 // listening sockets to its nodes by the first; the last ones let
 // gori torture break things.
-var envOwn = []string{envListenFD, envAdminFD, envListenShared, "GORI_TEST_PG", envFaults, envTaps, envCrash, envStop}
+var envOwn = []string{envListenFD, envAdminFD, envListenShared, "GORI_TEST_PG", envFaults, envTaps, envCrash, envStop, envControl}
 
 // loadConfig reads file (or config.yaml, if that is there and file is empty)
 // and the environment, which wins. It returns the file it read, "" for none.
@@ -189,9 +193,11 @@ func shardsFromText(from, to reflect.Type, data any) (any, error) {
 	if from.Kind() != reflect.String || to != reflect.TypeFor[[]ShardConfig]() {
 		return data, nil
 	}
-	return parseShards(data.(string))
+	shards, err := parseShards(data.(string))
+	return withStandbys(shards), err
 }
 
+// parseShards reads instances by their names.
 func parseShards(text string) ([]ShardConfig, error) {
 	var shards []ShardConfig
 	for part := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ';' || r == '\n' }) {
@@ -205,11 +211,35 @@ func parseShards(text string) ([]ShardConfig, error) {
 	return shards, nil
 }
 
+// withStandbys makes of an entry NAME.2 the standby of NAME.
+func withStandbys(list []ShardConfig) []ShardConfig {
+	var shards []ShardConfig
+	second := map[string]string{}
+	for _, s := range list {
+		if name, is := strings.CutSuffix(s.ID, shard.SecondSuffix); is {
+			second[name] = s.DSN
+			continue
+		}
+		shards = append(shards, s)
+	}
+	for i, s := range shards {
+		shards[i].Standby = second[s.ID]
+		delete(second, s.ID)
+	}
+	for name, dsn := range second { // of no shard: the check says so
+		shards = append(shards, ShardConfig{ID: name + shard.SecondSuffix, DSN: dsn})
+	}
+	return shards
+}
+
 // shardsText is the inverse of shardsFromText.
 func shardsText(shards []ShardConfig) string {
 	var parts []string
 	for _, s := range shards {
 		parts = append(parts, s.ID+"="+s.DSN)
+		if s.Standby != "" {
+			parts = append(parts, s.ID+shard.SecondSuffix+"="+s.Standby)
+		}
 	}
 	return strings.Join(parts, "\n")
 }

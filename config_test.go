@@ -50,7 +50,7 @@ func TestVariablesWin(t *testing.T) {
 	file := writeConfig(t, "name: File\nnode:\n  name: n7\nlog: {level: debug}\nshards: [{id: a, dsn: host=/x}]\n")
 	cfg, _, err := loadConfig(file, []string{
 		"GORI_NAME=고리", "GORI_PUBLIC_URLS=https://chat.example.com,http://localhost:1", "GORI_LIMITS_GROUP_MEMBERS=500",
-		"GORI_SHARDS=b=host='/run/a b' user=gori;c=postgres://u:p@h/db?sslmode=disable", "GORI_LISTEN_FD=3", "HOME=/", "GORI_TRUSTED_PROXIES=10.0.0.0/8,192.0.2.1",
+		"GORI_SHARDS=b=host='/run/a b' user=gori;c=postgres://u:p@h/db?sslmode=disable;c.2=host=far dbname=c", "GORI_LISTEN_FD=3", "HOME=/", "GORI_TRUSTED_PROXIES=10.0.0.0/8,192.0.2.1",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func TestVariablesWin(t *testing.T) {
 	if cfg.Name != "고리" || cfg.Node.Name != "n7" || cfg.Log.Level != "debug" || cfg.Limits.GroupMembers != 500 || len(cfg.PublicURLs) != 2 {
 		t.Errorf("%+v", cfg)
 	}
-	want := []ShardConfig{{"b", "host='/run/a b' user=gori"}, {"c", "postgres://u:p@h/db?sslmode=disable"}}
+	want := []ShardConfig{{ID: "b", DSN: "host='/run/a b' user=gori"}, {ID: "c", DSN: "postgres://u:p@h/db?sslmode=disable", Standby: "host=far dbname=c"}}
 	if !reflect.DeepEqual(cfg.Shards, want) {
 		t.Errorf("shards %+v", cfg.Shards)
 	}

@@ -27,6 +27,8 @@ import (
 const (
 	controlFolder = "control"
 	controlName   = "up.sock"
+	// envControl tells the nodes where it is: they are the owner's too.
+	envControl = "GORI_UP_SOCKET"
 )
 
 const (
@@ -97,17 +99,11 @@ func listenControl(dir string) (net.Listener, error) {
 // attendCommands answers commands of the owner, and takes out instances that have
 // left the ring, until ctx ends, in goroutines of wg.
 func (f *fleet) attendCommands(ctx context.Context, stop context.CancelCauseFunc, wg *sync.WaitGroup) {
-	l, err := listenControl(f.cluster.Dir())
-	if err != nil {
-		stop(err)
-		return
-	}
-	f.control = l.Addr().String()
 	reg := register.Open(register.Config{Shards: f.addresses})
 	s := &control{cluster: f.cluster, logger: f.logger, noted: f.noteShards, ring: reg.Peek, wanted: map[shard.ID]time.Time{}}
 	var both sync.WaitGroup
 	both.Go(func() {
-		if err := s.serve(ctx, l); err != nil {
+		if err := s.serve(ctx, f.control); err != nil {
 			stop(fmt.Errorf("the control socket: %w", err))
 		}
 	})
@@ -239,7 +235,7 @@ func (s *control) add(ctx context.Context, id shard.ID) (*instanceAnswer, error)
 	seat, seated := ring.Seat(id)
 	_, here := s.find(id)
 	switch {
-	case seated && seat.Addr != "@"+string(id):
+	case seated && seat.Addr != "@"+string(id) && seat.Addr != "@"+string(id)+shard.SecondSuffix:
 		return nil, &controlError{http.StatusConflict, fmt.Sprintf("shard %s is in the ring and lies elsewhere", id)}
 	case seated && !here:
 		// A new one of this name would be taken for the one with the data.
@@ -329,10 +325,15 @@ func dialUp(r running) (*upClient, error) {
 	if r.Control == "" {
 		return nil, errors.New("the gori up that runs is older than this program: stop it and start it again")
 	}
+	return upAt(r.Control), nil
+}
+
+// upAt reaches the gori up whose socket this is.
+func upAt(path string) *upClient {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", r.Control)
+		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}
-	return &upClient{&http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: growBound}}, nil
+	return &upClient{&http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: growBound}}
 }
 
 // Add asks for an instance.

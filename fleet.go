@@ -35,7 +35,7 @@ type fleet struct {
 	nodes   []*upNode
 	front   *front        // nil: people connect to the nodes themselves
 	changed chan struct{} // what runs is to be noted at once
-	control string        // path of the socket for commands; set before keepNoted
+	control net.Listener  // for commands; nil until it is open
 
 	mu   sync.Mutex
 	cfg  Config       // guarded by mu: as last read
@@ -80,6 +80,9 @@ func newFleet(o upOptions, cfg Config, file string, l net.Listener, cluster *loc
 			return f, err
 		}
 	}
+	if f.control, err = listenControl(cluster.Dir()); err != nil {
+		return f, err
+	}
 	if err := f.addNodes(); err != nil {
 		return f, err
 	}
@@ -98,6 +101,9 @@ func (f *fleet) close() {
 	}
 	if f.socket != nil {
 		_ = f.socket.Close()
+	}
+	if f.control != nil {
+		_ = f.control.Close()
 	}
 	if f.front != nil {
 		f.front.close(f.cluster.Dir())
@@ -246,6 +252,8 @@ func (f *fleet) env(n *upNode) []string {
 	own := append(slices.Clone(n.own),
 		"GORI_SHARDS="+shardsText(asNodeConfig(f.cluster.Shards())),
 		"GORI_SHARDS_FILE="+filepath.Join(f.cluster.Dir(), shardsFile),
+		"GORI_WITNESS_DIR="+filepath.Join(f.cluster.Dir(), witnessFolder),
+		envControl+"="+f.control.Addr().String(),
 		"GORI_NODE_NAME="+n.name,
 		"GORI_LISTEN="+n.addr,
 		"GORI_ADMIN_LISTEN="+n.admin.Addr().String())

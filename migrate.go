@@ -43,7 +43,11 @@ const greetPatience = 5 * time.Second
 // by itself. A shard that does not answer is left for later if all others have
 // this schema already: what it owns is unavailable, and all else is not.
 func migrateAll(ctx context.Context, cfg Config, logger *slog.Logger) error {
-	found := findShards(ctx, cfg.Shards, newAddresses(cfg).Resolve)
+	return migrateWith(ctx, cfg.Shards, newAddresses(cfg).Resolve, logger)
+}
+
+func migrateWith(ctx context.Context, shards []ShardConfig, resolve func(string) (string, error), logger *slog.Logger) error {
+	found := findShards(ctx, shards, resolve)
 	layout, err := layoutOf(found)
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@ type ringSystem struct {
 	up       *upClient // nil: the shards are not run by a gori up that this command knows
 	reg      *register.Register
 	engine   *move.Engine
+	probe    *register.Probe
 	reshards *adminReshards
 	desk     *ringDesk
 	at       reshard.At
@@ -44,8 +45,9 @@ func (t *target) openRing(ctx context.Context) (*ringSystem, error) {
 	if err := s.learn(); err != nil {
 		return nil, err
 	}
-	s.reg = register.Open(register.Config{Shards: s.addresses, Resolve: s.resolve, At: s.at})
+	s.reg = register.Open(register.Config{Shards: s.addresses, Resolve: s.resolve, Witness: s.t.witness, At: s.at})
 	s.engine = move.New(move.Config{DSN: s.dsn, Shards: s.ids, At: s.at, Logger: s.logger})
+	s.probe = register.NewProbe(s.dsn)
 	b := newAdminBoard(s.instances, s.logger)
 	s.desk = &ringDesk{ring: s.reg, welcome: welcomeShard, owners: b.servedBy, by: whoAmI(), now: time.Now}
 	if s.up != nil {
@@ -66,6 +68,7 @@ func (t *target) openRing(ctx context.Context) (*ringSystem, error) {
 
 func (s *ringSystem) close() {
 	s.reg.Close()
+	s.probe.Close()
 	s.reshards.board.Close()
 }
 
@@ -106,6 +109,13 @@ func (s *ringSystem) resolve(addr string) (string, error) {
 	name, named := strings.CutPrefix(addr, "@")
 	if !named {
 		return addr, nil
+	}
+	at, err := s.t.resolver()
+	if err != nil {
+		return "", err
+	}
+	if dsn, err := at(addr); err == nil {
+		return dsn, nil
 	}
 	if dsn, ok := s.addresses()[shard.ID(name)]; ok {
 		return dsn, nil
@@ -179,7 +189,7 @@ func (s *ringSystem) instances() []board.Instance {
 
 // runner carries out the plan that is in the ring.
 func (s *ringSystem) runner() *reshard.Runner {
-	return reshard.NewRunner(reshard.Config{Register: s.reg, Backend: s.engine, At: s.at, Logger: s.logger})
+	return reshard.NewRunner(reshard.Config{Register: s.reg, Backend: s.engine, Probe: s.probe, At: s.at, Logger: s.logger})
 }
 
 // status says how far the reshard is.

@@ -9,6 +9,7 @@ import (
 
 	"gori/shard"
 	"gori/store"
+	"gori/store/local"
 	"gori/store/register"
 	"gori/store/survey"
 )
@@ -55,10 +56,12 @@ var errNoDocument = errors.New("no shard holds a ring document: nothing was ever
 // migrateOwn brings the instances of this host to this program's schema. Those
 // that the ring does not name own nothing: a reshard has not begun with them, or has
 // done with them.
-func migrateOwn(ctx context.Context, shards []ShardConfig, logger *slog.Logger) error {
+func migrateOwn(ctx context.Context, cluster *local.Cluster, logger *slog.Logger) error {
+	shards := asConfig(cluster.Shards())
+	resolve := func(addr string) (string, error) { return instanceDSN(cluster.Instances(), addr) }
 	ring, err := readDocument(ctx, shards)
 	if errors.Is(err, errNoDocument) {
-		return migrateAll(ctx, Config{Shards: shards}, logger)
+		return migrateWith(ctx, shards, resolve, logger)
 	}
 	if err != nil {
 		return err
@@ -71,7 +74,7 @@ func migrateOwn(ctx context.Context, shards []ShardConfig, logger *slog.Logger) 
 			return err
 		}
 	}
-	return migrateAll(ctx, Config{Shards: seated}, logger)
+	return migrateWith(ctx, seated, resolve, logger)
 }
 
 // document reads the agreed ring document, and where the shards in it are, in
@@ -85,7 +88,11 @@ func (t *target) document(ctx context.Context) (*shard.Ring, []ShardConfig, erro
 	for _, s := range known {
 		at[shard.ID(s.ID)] = s.DSN
 	}
-	reg := register.Open(register.Config{Shards: func() map[shard.ID]string { return at }})
+	resolve, err := t.resolver()
+	if err != nil {
+		return nil, nil, err
+	}
+	reg := register.Open(register.Config{Shards: func() map[shard.ID]string { return at }, Resolve: resolve, Witness: t.witness})
 	defer reg.Close()
 	doc, err := reg.Peek(ctx)
 	if err != nil {

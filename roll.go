@@ -112,7 +112,7 @@ func (f *fleet) prepareRoll(ctx context.Context) error {
 	f.cfg = cfg
 	f.mu.Unlock()
 	cmd := exec.CommandContext(ctx, f.program, "migrate")
-	cmd.Env = withEnv(os.Environ(), "GORI_SHARDS="+shardsText(asConfig(f.cluster.Shards())))
+	cmd.Env = withEnv(os.Environ(), "GORI_SHARDS="+shardsText(asConfig(f.cluster.Instances())))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("bring the shards to the schema of %s: %w: %s", f.program, err, out)
 	}

@@ -22,8 +22,11 @@ type running struct {
 	URL    string        `json:"url"`
 	Admin  string        `json:"admin,omitempty"` // address of /metrics and pprof of the first node
 	Shards []local.Shard `json:"shards"`
-	Nodes  []runningNode `json:"nodes"`
-	Proxy  *runningProxy `json:"proxy,omitempty"` // nil: people connect to the nodes themselves
+	// Instances are all PostgreSQL servers by their own names, primaries and
+	// standbys.
+	Instances []local.Shard `json:"instances"`
+	Nodes     []runningNode `json:"nodes"`
+	Proxy     *runningProxy `json:"proxy,omitempty"` // nil: people connect to the nodes themselves
 	// Control is the socket on which instances are asked for.
 	Control string       `json:"control,omitempty"`
 	Roll    *runningRoll `json:"roll,omitempty"` // the rolling restart under way, or the last one

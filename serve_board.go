@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -10,45 +11,31 @@ import (
 	"gori/chat"
 	"gori/shard"
 	"gori/store"
-	"gori/store/board"
-	"gori/store/register"
 )
 
 // adminDesk is what a node has for the admin page.
 type adminDesk struct {
 	board    *adminBoard
 	reshards *adminReshards
-	ring     *register.Register
 	closed   sync.Once
 }
 
 // openDesk makes it. Nothing is connected until somebody looks.
-func openDesk(cfg Config, audit chat.Auditor, logger *slog.Logger) *adminDesk {
-	shards := func() []board.Instance {
-		var list []board.Instance
-		for _, s := range cfg.Shards {
-			list = append(list, board.Instance{ID: shard.ID(s.ID), DSN: s.DSN})
+func openDesk(m *movers, audit chat.Auditor, logger *slog.Logger) *adminDesk {
+	d := &adminDesk{board: newAdminBoard(m.instances, logger)}
+	desk := &ringDesk{ring: m, welcome: welcomeShard, owners: d.board.servedBy, now: time.Now}
+	if path := os.Getenv(envControl); path != "" {
+		desk.make = func(ctx context.Context, id shard.ID) error {
+			_, err := upAt(path).Add(ctx, id)
+			return err
 		}
-		return list
 	}
-	d := &adminDesk{board: newAdminBoard(shards, logger)}
-	d.ring = register.Open(register.Config{Shards: func() map[shard.ID]string {
-		known := map[shard.ID]string{}
-		for _, s := range cfg.Shards {
-			known[shard.ID(s.ID)] = s.DSN
-		}
-		return known
-	}})
-	desk := &ringDesk{ring: d.ring, welcome: welcomeShard, owners: d.board.servedBy, now: time.Now}
 	d.reshards = &adminReshards{adminBoard: d.board, desk: desk, audit: audit}
 	return d
 }
 
 func (d *adminDesk) close() {
-	d.closed.Do(func() {
-		d.ring.Close()
-		d.board.board.Close()
-	})
+	d.closed.Do(func() { d.board.board.Close() })
 }
 
 // welcomeShard makes sure that a shard to come can be reached and is empty, and

@@ -24,6 +24,7 @@ type upOptions struct {
 	data, config, listen, admin string
 	shards, nodes, port         int
 	shardsGiven                 bool
+	standby, standbyGiven       bool
 	proxied                     bool // Nginx stands before the nodes
 	terminal                    bool // when that is closed, everything ends
 }
@@ -42,13 +43,14 @@ SIGHUP, or gori restart, replaces the nodes one by one by the program that is on
 the disk then, without a lost message.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o.shardsGiven = c.Flags().Changed("shards")
+			o.shardsGiven, o.standbyGiven = c.Flags().Changed("shards"), c.Flags().Changed("standby")
 			return up(c.Context(), o, c)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.data, "data", "./data", "the data folder")
 	f.IntVar(&o.shards, "shards", 4, "PostgreSQL instances of a new system; gori reshard changes it later")
+	f.BoolVar(&o.standby, "standby", false, "give every shard a standby, which takes over when it dies; remembered, --standby=false takes them away")
 	f.IntVar(&o.nodes, "nodes", 2, "nodes, each a process; more than one needs Nginx")
 	f.IntVar(&o.port, "port", 8080, "port to serve on; the nodes have those after it")
 	f.StringVar(&o.listen, "listen", "127.0.0.1", "address to serve on; 0.0.0.0 opens it to other hosts")
@@ -111,6 +113,9 @@ func up(ctx context.Context, o upOptions, c *cobra.Command) error {
 	if _, err := os.Stat(filepath.Join(o.data, "gori.json")); err != nil || o.shardsGiven {
 		want.Shards = o.shards
 	}
+	if o.standbyGiven {
+		want.Standby = &o.standby
+	}
 	cluster, err := local.Open(want)
 	if err != nil {
 		return err
@@ -119,17 +124,18 @@ func up(ctx context.Context, o upOptions, c *cobra.Command) error {
 		say("Making %d PostgreSQL instances in %s …", len(cluster.Shards()), cluster.Dir())
 	}
 	begun := time.Now()
+	var rings *upRings
 	// Everything below is stopped in reverse. The patience with PostgreSQL ends
 	// after a minute.
 	defer func() {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		cluster.Stop(stop)
+		if rings != nil {
+			rings.Close()
+		}
 	}()
-	if err := cluster.Start(ctx); err != nil {
-		return quiet(ctx, err)
-	}
-	if err := migrateOwn(ctx, asConfig(cluster.Shards()), logger); err != nil {
+	if rings, err = startShards(ctx, cluster, logger); err != nil {
 		return quiet(ctx, err)
 	}
 	f, err := newFleet(o, cfg, file, l, cluster, logger)

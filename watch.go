@@ -199,7 +199,7 @@ func (f *fleet) tellProxy(ctx context.Context) error {
 func (f *fleet) state() running {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := running{PID: os.Getpid(), URL: urlOf(f.scheme(), f.l), Admin: f.nodes[0].admin.Addr().String(), Shards: f.cluster.Shards(), Control: f.control, Roll: f.roll}
+	r := running{PID: os.Getpid(), URL: urlOf(f.scheme(), f.l), Admin: f.nodes[0].admin.Addr().String(), Shards: f.cluster.Shards(), Instances: f.cluster.Instances(), Control: f.control.Addr().String(), Roll: f.roll}
 	for _, n := range f.nodes {
 		s, out := n.watch.now()
 		pid := n.proc.PID()

@@ -133,9 +133,7 @@ func (p *pair) tendSync(ctx context.Context, st replica.State) {
 	var err error
 	switch {
 	case p.seat.Standby != at(standby):
-		if st.Connected {
-			err = p.sayStandby(ctx, false)
-		}
+		err = p.sayStandby(ctx, false)
 	case p.seat.Sync && (!lives || !st.Waits):
 		p.sure.Store(false)
 		p.log.Warn("the standby does not answer; going on without it", "shard", p.id, "instance", standby.ID())

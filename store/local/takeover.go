@@ -80,7 +80,12 @@ func (p *pair) takeOver(ctx context.Context) error {
 		return err
 	}
 	p.takeRoles(next, old)
-	return p.promote(ctx)
+	if err := p.promote(ctx); err != nil {
+		return err
+	}
+	// Also to have the promoted one keep the document as it is now: nodes that
+	// have lost the shard ask its instances.
+	return p.sayStandby(ctx, false)
 }
 
 // promote makes the primary, which is a standby still, what the ring says.
