@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"gori/store/move"
 )
 
 func newReshardClean() *cobra.Command {
@@ -21,7 +24,35 @@ func newReshardClean() *cobra.Command {
 }
 
 func newReshardVerify() *cobra.Command {
-	c, _ := reshardCommand("verify [ID]", "Compute the receipts of a reshard again from the live system", "", 1,
-		func(ctx context.Context, s *ringSystem, o *reshardOptions, id string) error { return nil })
+	c, _ := reshardCommand("verify [ID]", "Compute receipts again from the live system",
+		"Computes again, from what is served now, what the receipts of a reshard say (of\nall without an ID): every message that was there is there, unchanged. It also\nchecks that each partition has one owner and that nothing is left where it was\ncleaned. Exit code 5 if anything differs.",
+		1, func(ctx context.Context, s *ringSystem, o *reshardOptions, id string) error {
+			proof, err := s.engine.Verify(ctx, id)
+			if err != nil {
+				return err
+			}
+			if o.json {
+				err = printJSON(o.out, proof)
+			} else {
+				printProof(o, proof)
+			}
+			switch {
+			case len(proof.Problems) > 0:
+				return codedError{exitDiffers, fmt.Errorf("%d problems: keep all shards as they are and look at gori reshard verify --json", len(proof.Problems))}
+			case len(proof.Down) > 0:
+				return fmt.Errorf("not everything could be checked: shards %v do not answer", proof.Down)
+			}
+			return err
+		})
 	return c
+}
+
+func printProof(o *reshardOptions, p *move.Proof) {
+	if len(p.Problems) == 0 {
+		o.tell("%d receipts hold: %d channels, %d messages digested again, every partition has one owner.", p.Receipts, p.Channels, p.Messages)
+		return
+	}
+	for _, text := range p.Problems {
+		o.tell("%s", text)
+	}
 }

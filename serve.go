@@ -93,6 +93,7 @@ type node struct {
 	presence *presence.Tracker
 	notify   *notify.Notifier
 	bell     doorbell // from the store to notify
+	movers   *movers
 	desk     *adminDesk
 	api      *api.Server
 	capacity int         // sessions
@@ -136,6 +137,9 @@ func (n *node) close() {
 	if n.desk != nil {
 		n.desk.close()
 	}
+	if n.movers != nil {
+		n.movers.close()
+	}
 	n.store.Close()
 }
 
@@ -175,7 +179,10 @@ func (n *node) connect(cfg Config, l net.Listener, metrics *api.Metrics, logger 
 	if err != nil {
 		return err
 	}
-	n.desk = openDesk(cfg, s, logger)
+	if n.movers, err = newMovers(cfg, s, logger); err != nil {
+		return err
+	}
+	n.desk = openDesk(n.movers, s, logger)
 	n.api, err = api.New(api.Config{Chat: n.chat, People: n.people, Metrics: metrics, Node: cfg.Node.Name, Name: cfg.Name,
 		Region: cfg.Node.Region, Capacity: n.capacity, Nodes: n.nodes(), AdminRoutes: n.faultRoutes(),
 		Version: versionText(), Presence: n.presence, Pushes: n.notify, Programs: programs, Board: n.desk.board, Reshards: n.desk.reshards, PublicURLs: publicURLs(cfg, l), TrustedProxies: proxies,
@@ -191,7 +198,7 @@ func (n *node) run(ctx context.Context, listeners api.Listeners) error {
 	defer stopBackground()
 	var wg sync.WaitGroup
 	for name, part := range map[string]func(context.Context) error{
-		"store": n.store.Run, "chat": n.chat.Run, "people": n.people.Run, "notify": n.notify.Run,
+		"store": n.store.Run, "chat": n.chat.Run, "people": n.people.Run, "notify": n.notify.Run, "movers": n.movers.Run,
 		"presence": func(ctx context.Context) error { n.presence.Run(ctx); return nil },
 	} {
 		wg.Go(func() {

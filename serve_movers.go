@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+
+	"gori/shard"
+	"gori/shard/reshard"
+	"gori/store"
+	"gori/store/board"
+	"gori/store/move"
+	"gori/store/register"
+)
+
+// movers is what a node does about moves: it heals what dead movers have left,
+// carries out plans that no command carries out, and cleans a day later.
+type movers struct {
+	store     *store.Store
+	ring      *register.Register
+	engine    *move.Engine
+	probe     *register.Probe
+	conductor reshard.Conductor
+	closed    sync.Once
+}
+
+// newMovers makes them. They log in as the role that may move, where the node
+// itself logs in with fewer rights.
+func newMovers(cfg Config, s *store.Store, logger *slog.Logger) (*movers, error) {
+	at, err := stepFaults(os.Getenv, hitSelf)
+	if err != nil {
+		return nil, err
+	}
+	places := newAddresses(cfg)
+	m := &movers{store: s}
+	m.ring = register.Open(register.Config{
+		Shards: func() map[shard.ID]string {
+			known := map[shard.ID]string{}
+			for _, one := range cfg.Shards {
+				if dsn, err := asMover(one.DSN); err == nil {
+					known[shard.ID(one.ID)] = dsn
+				}
+			}
+			return known
+		},
+		Resolve: func(addr string) (string, error) {
+			dsn, err := places.Resolve(addr)
+			if err != nil {
+				return "", err
+			}
+			return asMover(dsn)
+		},
+		At: at,
+	})
+	m.engine = move.New(move.Config{DSN: m.dsn, Shards: m.shards, At: at, Logger: logger})
+	m.probe = register.NewProbe(m.dsn)
+	m.conductor = reshard.Conductor{
+		Config: reshard.Config{Register: m.ring, Backend: m.engine, Probe: m.probe, At: at, Logger: logger},
+		Baton:  register.Baton{DSN: m.dsn},
+		Ring:   s.RingDocument,
+	}
+	return m, nil
+}
+
+// asMover is an address with the role of movers instead of that of nodes. Who
+// logs in as somebody else has the rights of that.
+func asMover(dsn string) (string, error) {
+	user, err := store.UserOf(dsn)
+	if err != nil || user != store.AppRole {
+		return dsn, err
+	}
+	return store.AsUser(dsn, store.MoverRole)
+}
+
+// dsn is where a shard is, as the store follows it.
+func (m *movers) dsn(id shard.ID) (string, error) {
+	dsn, ok := m.store.Address(id)
+	if !ok {
+		return "", fmt.Errorf("this node knows no shard %s", id)
+	}
+	return asMover(dsn)
+}
+
+// shards are those that the store follows.
+func (m *movers) shards() []shard.ID {
+	ring := m.store.RingDocument()
+	if ring == nil {
+		return nil
+	}
+	var ids []shard.ID
+	for _, seat := range ring.Seats {
+		ids = append(ids, seat.ID)
+	}
+	return ids
+}
+
+// instances are the shards with their addresses.
+func (m *movers) instances() []board.Instance {
+	var list []board.Instance
+	for _, id := range m.shards() {
+		dsn, ok := m.store.Address(id)
+		if !ok {
+			dsn = "host=/nonexistent" // it counts as one that does not answer
+		}
+		list = append(list, board.Instance{ID: id, DSN: dsn})
+	}
+	return list
+}
+
+// Run works until ctx ends and waits for what it has begun.
+func (m *movers) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() { m.engine.Watch(ctx) })
+	err := m.conductor.Run(ctx)
+	wg.Wait()
+	return err
+}
+
+// close ends the connections.
+func (m *movers) close() {
+	m.closed.Do(func() {
+		m.ring.Close()
+		m.probe.Close()
+	})
+}
+
+// Change changes the ring, and has this node follow it at once.
+func (m *movers) Change(ctx context.Context, from, to *shard.Ring) error {
+	err := m.ring.Change(ctx, from, to)
+	m.store.RingChanged()
+	return err
+}
+
+// Read reads the agreed ring.
+func (m *movers) Read(ctx context.Context) (*shard.Ring, error) { return m.ring.Read(ctx) }
