@@ -30,8 +30,8 @@ type ringDesk struct {
 	// welcome makes sure that a shard to come can be reached at an address, is
 	// empty, and has the schema.
 	welcome func(ctx context.Context, id shard.ID, addr string) error
-	// owners reads which shard serves each partition, as the shards say now.
-	owners func(ctx context.Context) (*shard.Owners, error)
+	// abort takes back what is half moved and ends the plan.
+	abort func(ctx context.Context) error
 	// by says who changes it, for people.
 	by string
 	// here says that whoever changes the ring carries the plan out, not the nodes.
@@ -51,7 +51,10 @@ func (d *ringDesk) Order(ctx context.Context, o api.ReshardOrder) error {
 	if from.Version != o.Version {
 		return chat.Errorf(chat.CodeConflict, "the ring has changed meanwhile: it has version %d, not %d", from.Version, o.Version)
 	}
-	to, err := d.next(ctx, from, o)
+	if o.Action == "abort" {
+		return ringError(d.end(ctx, from))
+	}
+	to, err := d.next(from, o)
 	if err != nil {
 		return ringError(err)
 	}
@@ -64,8 +67,26 @@ func (d *ringDesk) Order(ctx context.Context, o api.ReshardOrder) error {
 	return ringError(d.ring.Change(ctx, from, to))
 }
 
+// abortPatience is how long an order to abort waits for what is under way.
+const abortPatience = 20 * time.Second
+
+// end aborts the plan. It is paused at once; taking back what is half moved may
+// take longer than somebody wants to wait, and goes on when it is asked again.
+func (d *ringDesk) end(ctx context.Context, from *shard.Ring) error {
+	if from.Plan == nil {
+		return shard.ErrNoPlan
+	}
+	ctx, cancel := context.WithTimeout(ctx, abortPatience)
+	defer cancel()
+	err := d.abort(ctx)
+	if err != nil && ctx.Err() != nil {
+		return &chat.Error{Code: chat.CodeConflict, Message: "nothing moves any more, but what is half moved is not taken back yet: abort again", Err: err}
+	}
+	return err
+}
+
 // next is the document that the order asks for.
-func (d *ringDesk) next(ctx context.Context, from *shard.Ring, o api.ReshardOrder) (*shard.Ring, error) {
+func (d *ringDesk) next(from *shard.Ring, o api.ReshardOrder) (*shard.Ring, error) {
 	plan := shard.Plan{ID: planName(o, from), By: d.by, Detached: !d.here, Slowdown: defaultSlowdown, BegunMS: d.now().UnixMilli()}
 	if o.MBps != nil {
 		plan.MBps = *o.MBps
@@ -85,12 +106,6 @@ func (d *ringDesk) next(ctx context.Context, from *shard.Ring, o api.ReshardOrde
 		return from.Remove(id, plan)
 	case "reverse":
 		return from.Reverse(plan)
-	case "abort":
-		owners, err := d.owners(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return from.Abort(owners)
 	case "pause":
 		return from.Adjust(shard.PlanChange{Paused: &yes})
 	case "resume":

@@ -49,7 +49,7 @@ func (t *target) openRing(ctx context.Context) (*ringSystem, error) {
 	s.engine = move.New(move.Config{DSN: s.dsn, Shards: s.ids, At: s.at, Logger: s.logger})
 	s.probe = register.NewProbe(s.dsn)
 	b := newAdminBoard(s.instances, s.logger)
-	s.desk = &ringDesk{ring: s.reg, welcome: welcomeShard, owners: b.servedBy, by: whoAmI(), now: time.Now}
+	s.desk = &ringDesk{ring: s.reg, welcome: welcomeShard, by: whoAmI(), now: time.Now}
 	if s.up != nil {
 		s.desk.make = func(ctx context.Context, id shard.ID) error {
 			if _, err := s.up.Add(ctx, id); err != nil {

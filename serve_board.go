@@ -10,6 +10,7 @@ import (
 	"gori/api"
 	"gori/chat"
 	"gori/shard"
+	"gori/shard/reshard"
 	"gori/store"
 )
 
@@ -23,7 +24,7 @@ type adminDesk struct {
 // openDesk makes it. Nothing is connected until somebody looks.
 func openDesk(m *movers, audit chat.Auditor, logger *slog.Logger) *adminDesk {
 	d := &adminDesk{board: newAdminBoard(m.instances, logger)}
-	desk := &ringDesk{ring: m, welcome: welcomeShard, owners: d.board.servedBy, now: time.Now}
+	desk := &ringDesk{ring: m, welcome: welcomeShard, abort: m.abort, by: "the admin page", now: time.Now}
 	if path := os.Getenv(envControl); path != "" {
 		desk.make = func(ctx context.Context, id shard.ID) error {
 			_, err := upAt(path).Add(ctx, id)
@@ -50,18 +51,11 @@ func welcomeShard(ctx context.Context, id shard.ID, addr string) error {
 	return nil
 }
 
-// servedBy returns which shard serves each partition, asking now.
-func (b *adminBoard) servedBy(ctx context.Context) (*shard.Owners, error) {
-	l := newRingLook(b.board.Look(ctx))
-	var owners shard.Owners
-	for p := range shard.Partition(shard.Partitions) {
-		n, id := l.owner(p)
-		if n != 1 {
-			return nil, chat.Retryable(chat.CodeShardDown, time.Second, nil, "partition %d has %d owners that answer", p, n)
-		}
-		owners[p] = id
-	}
-	return &owners, nil
+// abort takes back what is half moved and ends the plan under way.
+func (m *movers) abort(ctx context.Context) error {
+	_, err := reshard.NewRunner(m.conductor.Config).Abort(ctx, nil)
+	m.store.RingChanged()
+	return err
 }
 
 var (
