@@ -80,12 +80,7 @@ func catalog(ctx context.Context, conn *pgx.Conn) ([]*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range list {
-		if err := t.probe(ctx, conn); err != nil {
-			return nil, err
-		}
-	}
-	return list, nil
+	return list, probe(ctx, conn, list)
 }
 
 func (t *table) refuse(format string, args ...any) {
@@ -119,18 +114,27 @@ func (t *table) judge(kind, made, foreign string, guarded, rowSecurity bool) {
 	}
 }
 
-// probe asks whether rows of the table have a digest.
-func (t *table) probe(ctx context.Context, conn *pgx.Conn) error {
-	for _, c := range t.columns {
-		if c.OID >= firstOwnOID {
-			continue
-		}
-		var h int64
-		err := conn.QueryRow(ctx, "SELECT hash_record_extended(ROW(NULL::"+c.Type+"), 1)").Scan(&h)
-		if code := sqlState(err); code == "42883" {
-			t.refuse("column %s has the type %s, which has no hash", c.Name, c.Type)
-		} else if err != nil {
-			return err
+// probe asks whether rows of the tables have a digest.
+func probe(ctx context.Context, conn *pgx.Conn, list []*table) error {
+	asked := map[string]bool{}
+	for _, t := range list {
+		for _, c := range t.columns {
+			if c.OID >= firstOwnOID {
+				continue
+			}
+			has, known := asked[c.Type]
+			if !known {
+				var h int64
+				err := conn.QueryRow(ctx, "SELECT hash_record_extended(ROW(NULL::"+c.Type+"), 1)", pgx.QueryExecModeExec).Scan(&h)
+				if err != nil && sqlState(err) != "42883" {
+					return err
+				}
+				has = err == nil
+				asked[c.Type] = has
+			}
+			if !has {
+				t.refuse("column %s has the type %s, which has no hash", c.Name, c.Type)
+			}
 		}
 	}
 	return nil
@@ -166,9 +170,25 @@ func (t *table) sameAs(o *table) string {
 	same := func(a, b column) bool { return a == b }
 	switch {
 	case !slices.EqualFunc(t.columns, o.columns, same):
-		return fmt.Sprintf("data.%s has other columns there: %v, not %v", t.name, o.columns, t.columns)
+		return fmt.Sprintf("data.%s has other columns there%s", t.name, differing(t.columns, o.columns))
 	case !slices.EqualFunc(t.key, o.key, same):
 		return fmt.Sprintf("data.%s has another primary key there", t.name)
 	}
 	return ""
+}
+
+// differing names the columns that only one side has.
+func differing(a, b []column) string {
+	var names []string
+	for _, list := range [][2][]column{{a, b}, {b, a}} {
+		for _, c := range list[0] {
+			if !slices.Contains(list[1], c) {
+				names = append(names, c.Name+" "+c.Type)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return ", in another order"
+	}
+	return " (" + strings.Join(names, ", ") + ")"
 }

@@ -13,20 +13,19 @@ import (
 	"gori/shard/reshard"
 )
 
-// identity is the digest of what never changes of a message, the same for ever
-// and with every PostgreSQL. h is the MD5 of one message.
-const identity = `md5(concat_ws('/', m.seq, m.sender_id, m.client_msg_id, m.digest, (extract(epoch FROM m.created_at) * 1000000)::bigint))`
-
 // sqlChannels counts the channels of partitions; $2 and $3 are channels with
-// the seqs up to which to look, NULL: all.
-const sqlChannels = `SELECT c.partition, c.channel_id, c.last_seq, coalesce(n.rows, 0), coalesce(n.first, 0), coalesce(n.a, 0), coalesce(n.b, 0)
+// the seqs up to which to look, NULL: all. Their identity is of what never
+// changes of a message, in PostgreSQL's wire form, which is the same for ever
+// and everywhere: the SHA-256 of the SHA-256 of each 1024 seqs.
+const sqlChannels = `SELECT c.partition, c.channel_id, c.last_seq, coalesce(n.rows, 0), coalesce(n.first, 0), coalesce(n.identity, '')
 	FROM (SELECT c.partition, c.channel_id, coalesce(u.upto, c.last_seq) AS last_seq FROM data.channels c
 		LEFT JOIN unnest($2::bigint[], $3::bigint[]) u(channel, upto) ON u.channel = c.channel_id
 		WHERE c.partition = ANY($1) AND ($2 IS NULL OR u.channel IS NOT NULL)) c
 	LEFT JOIN LATERAL (
-		SELECT count(*) AS rows, min(seq) AS first, bit_xor(('x' || left(h, 16))::bit(64)::bigint) AS a, bit_xor(('x' || right(h, 16))::bit(64)::bigint) AS b
-		FROM (SELECT m.seq, ` + identity + ` AS h FROM data.messages m
-			WHERE m.partition = c.partition AND m.channel_id = c.channel_id AND m.seq <= c.last_seq OFFSET 0) m) n ON true
+		SELECT sum(rows)::bigint AS rows, min(first) AS first, encode(sha256(string_agg(h, ''::bytea ORDER BY b)), 'hex') AS identity
+		FROM (SELECT m.seq >> 10 AS b, count(*) AS rows, min(m.seq) AS first, sha256(string_agg(
+				int8send(m.seq) || int8send(m.sender_id) || uuid_send(m.client_msg_id) || int8send(m.digest) || timestamptz_send(m.created_at), ''::bytea ORDER BY m.seq)) AS h
+			FROM data.messages m WHERE m.partition = c.partition AND m.channel_id = c.channel_id AND m.seq <= c.last_seq GROUP BY 1) b) n ON true
 	ORDER BY 1, 2`
 
 // channelReceipts counts channels; upto nil: all there are, to their ends.
@@ -45,9 +44,8 @@ func channelReceipts(ctx context.Context, q querier, ps []int32, upto map[int64]
 	all := map[int32][]reshard.ChannelReceipt{}
 	var p int32
 	var c reshard.ChannelReceipt
-	var d digest
-	_, err = pgx.ForEachRow(rows, []any{&p, &c.Channel, &c.Last, &c.Rows, &c.First, &d.a, &d.b}, func() error {
-		c.Gaps, c.Identity = c.Last-c.Rows, d.hex()
+	_, err = pgx.ForEachRow(rows, []any{&p, &c.Channel, &c.Last, &c.Rows, &c.First, &c.Identity}, func() error {
+		c.Gaps = c.Last - c.Rows
 		all[p] = append(all[p], c)
 		return nil
 	})
