@@ -142,10 +142,24 @@ func (c *chaos) heal() {
 		}
 		p := c.start(c.t.Context())
 		if err := NewRunner(Config{Register: c.ledger, Backend: p}).Run(p.ctx); err != nil {
-			c.t.Logf("try %d: %v", try, err)
+			c.t.Logf("the last runner: %v", err)
 		}
 		p.die()
 	}
+}
+
+// play lets chaos reign and then order, and says what is wrong in the end.
+func play(t *testing.T, base *shard.Ring, seed uint64, anyAttempt bool) (problem string) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &chaos{model: newModel(base.Map), t: t, ledger: &memLedger{now: base}, rnd: rand.New(rand.NewPCG(seed, 11))}
+		c.step, c.anyAttempt = c.fault, anyAttempt
+		for range 25 {
+			c.act()
+		}
+		c.heal()
+		problem = c.judge()
+	})
+	return problem
 }
 
 // Whatever happens to the movers, however many there are and whatever the
@@ -158,33 +172,36 @@ func TestAnyChaosEndsInOrder(t *testing.T) {
 		seeds = 10
 	}
 	for seed := range seeds {
-		synctest.Test(t, func(t *testing.T) {
-			c := &chaos{model: newModel(base.Map), t: t, ledger: &memLedger{now: base}, rnd: rand.New(rand.NewPCG(seed, 11))}
-			c.step = c.fault
-			for range 25 {
-				c.act()
-			}
-			c.heal()
-			c.judge(seed)
-		})
-		if t.Failed() {
-			return
+		if problem := play(t, base, seed, false); problem != "" {
+			t.Fatalf("seed %d: %s", seed, problem)
 		}
 	}
 }
 
-func (c *chaos) judge(seed uint64) {
-	for _, p := range c.problems {
-		c.t.Fatalf("seed %d: %s", seed, p)
+// The test above must see what it is for.
+func TestChaosCatchesAMoverThatIgnoresAttempts(t *testing.T) {
+	base := firstRing(t, "a", "b", "c")
+	for seed := range uint64(500) {
+		if problem := play(t, base, seed, true); problem != "" {
+			t.Logf("seed %d: %s", seed, problem)
+			return
+		}
+	}
+	t.Error("not caught in 500 runs")
+}
+
+func (c *chaos) judge() string {
+	if len(c.problems) > 0 {
+		return c.problems[0]
 	}
 	ring := c.ledger.now
 	if ring.Plan != nil {
-		c.t.Fatalf("seed %d: the plan is still under way: %+v", seed, ring.Plan)
+		return fmt.Sprintf("the plan is still under way: %+v", ring.Plan)
 	}
 	if settled, err := ring.Settle(); settled != nil {
 		ring = settled
 	} else if err != nil {
-		c.t.Fatal(err)
+		return err.Error()
 	}
 	for p := range shard.Partition(shard.Partitions) {
 		for id, rows := range c.rows {
@@ -194,14 +211,14 @@ func (c *chaos) judge(seed uint64) {
 			switch {
 			case r == nil && id != want:
 			case r == nil || (r.State == Active) != (id == want):
-				c.t.Fatalf("seed %d: partition %d is %+v at %s, and the map gives it to %s", seed, p, r, id, want)
+				return fmt.Sprintf("partition %d is %+v at %s, and the map gives it to %s", p, r, id, want)
 			case seated && (r.State == Fencing || r.capture && id == want):
-				c.t.Fatalf("seed %d: something is left of a move of partition %d at %s: %+v", seed, p, id, r)
+				return fmt.Sprintf("something is left of a move of partition %d at %s: %+v", p, id, r)
 			}
 		}
 	}
 	if got, want := c.compare(), fmt.Sprintf("%d partitions written to, 0 not as acknowledged, 0 unserved", len(c.want)); got != want {
-		c.t.Fatalf("seed %d: %s", seed, got)
+		return got
 	}
-	c.t.Logf("seed %d: version %d, %s", seed, ring.Version, c.compare())
+	return ""
 }

@@ -66,13 +66,21 @@ func look(m *shard.Map, pic *Picture, b Bounds, release bool) *todo {
 			}
 			continue
 		}
-		t.owners[p] = now.Shard
+		if now.State == Active {
+			t.owners[p] = now.Shard
+		} else if slices.Contains(pic.Down, now.Peer) {
+			// It may have passed to that shard, which alone can tell.
+			t.stuck = append(t.stuck, p)
+			continue
+		}
 		want := m.Owner(p)
 		if release {
 			want = now.Shard
 		}
 		w, some := next(p, now, want, pic)
 		switch {
+		case !some && now.State != Active: // fenced, and by no move
+			t.lost = append(t.lost, p)
 		case !some:
 		case slices.Contains(pic.Down, w.from) || slices.Contains(pic.Down, w.to):
 			t.stuck = append(t.stuck, p)
