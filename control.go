@@ -17,7 +17,6 @@ import (
 	"gori/shard"
 	"gori/store"
 	"gori/store/local"
-	"gori/store/register"
 	"gori/store/survey"
 )
 
@@ -99,7 +98,11 @@ func listenControl(dir string) (net.Listener, error) {
 // attendCommands answers commands of the owner, and takes out instances that have
 // left the ring, until ctx ends, in goroutines of wg.
 func (f *fleet) attendCommands(ctx context.Context, stop context.CancelCauseFunc, wg *sync.WaitGroup) {
-	reg := register.Open(register.Config{Shards: f.addresses})
+	reg, err := newUpRings(f.cluster)
+	if err != nil {
+		stop(err)
+		return
+	}
 	s := &control{cluster: f.cluster, logger: f.logger, noted: f.noteShards, ring: reg.Peek, wanted: map[shard.ID]time.Time{}}
 	var both sync.WaitGroup
 	both.Go(func() {
@@ -112,15 +115,6 @@ func (f *fleet) attendCommands(ctx context.Context, stop context.CancelCauseFunc
 		both.Wait()
 		reg.Close()
 	})
-}
-
-// addresses are where the instances of this host are.
-func (f *fleet) addresses() map[shard.ID]string {
-	known := map[shard.ID]string{}
-	for _, s := range f.cluster.Shards() {
-		known[shard.ID(s.ID)] = s.DSN
-	}
-	return known
 }
 
 // watchLeaving takes out instances that were in the ring and are not any more,

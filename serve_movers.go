@@ -52,7 +52,8 @@ func newMovers(cfg Config, s *store.Store, logger *slog.Logger) (*movers, error)
 			}
 			return asMover(dsn)
 		},
-		At: at,
+		Witness: witnessIn(cfg.WitnessDir),
+		At:      at,
 	})
 	m.engine = move.New(move.Config{DSN: m.dsn, Shards: m.shards, At: at, Logger: logger})
 	m.probe = register.NewProbe(m.dsn)
