@@ -117,49 +117,91 @@ func usable(t *testing.T, w *world, s *store.Store, last map[chat.ChannelID]chat
 }
 
 // The set is of one instant: a message written after another one was
-// acknowledged is never in it without that one, whatever their shards.
+// acknowledged is never in it without that one, whatever their shards. The
+// snapshots are begun at different moments, so without gates it would be.
 func TestTheSetIsOfOneInstant(t *testing.T) {
 	w := newWorld(t, 3)
-	var wrote []chat.ChannelID // in the order of acknowledgement
+	slowly := func(id shard.ID) { time.Sleep(time.Duration(id[0]-'a') * 150 * time.Millisecond) }
+	for _, c := range []struct {
+		name    string
+		noGates bool
+	}{{"with gates", false}, {"a mutant without gates", true}} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "set")
+			wrote := w.turns(t, func() {
+				_, err := Take(t.Context(), Options{Shards: w.shards, To: dir, Budget: 3 * time.Second, wait: slowly, noGates: c.noGates})
+				ok(t, err)
+			})
+			to := shardsOf(t, 1)
+			_, err := Restore(t.Context(), RestoreOptions{From: dir, Shards: to})
+			ok(t, err)
+			if missing := w.holes(t, open(t, to), wrote); missing != c.noGates {
+				t.Errorf("a message is missing before one that is there: %v", missing)
+			}
+		})
+	}
+}
+
+// turns writes into one channel after the other while do runs, and returns the
+// ids of the messages in the order of acknowledgement.
+func (w *world) turns(t *testing.T, do func()) []chat.ClientMsgID {
+	t.Helper()
+	var wrote []chat.ClientMsgID
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for i := 0; ctx.Err() == nil; i++ {
-			id := w.channels[i%len(w.channels)]
-			if _, err := w.Append(context.Background(), draft(id, w.people[0], "turn")); err != nil {
+			d := draft(w.channels[i%len(w.channels)], w.people[0], "turn")
+			if _, err := w.Append(context.Background(), d); err != nil {
 				t.Error(err)
 				return
 			}
-			wrote = append(wrote, id)
+			wrote = append(wrote, d.ClientMsgID)
 		}
 	}()
-	var dirs []string
-	for range 5 {
-		dir, _ := take(t, w)
-		dirs = append(dirs, dir)
-	}
+	do()
 	cancel()
 	<-done
-	for _, dir := range dirs {
-		to := shardsOf(t, 1)
-		_, err := Restore(t.Context(), RestoreOptions{From: dir, Shards: to})
-		ok(t, err)
-		left := map[chat.ChannelID]int{}
-		total := 0
-		s := open(t, to)
-		for _, id := range w.channels {
-			for _, m := range everything(t, s, w.people[0], id) {
-				if m.Body == "turn" {
-					left[id]++
-					total++
-				}
-			}
+	return wrote
+}
+
+// holes tells whether one of the messages is missing and a later one is not.
+func (w *world) holes(t *testing.T, s *store.Store, wrote []chat.ClientMsgID) bool {
+	t.Helper()
+	there := map[chat.ClientMsgID]bool{}
+	for _, id := range w.channels {
+		for _, m := range everything(t, s, w.people[0], id) {
+			there[m.ClientMsgID] = true
 		}
-		for i, id := range wrote[:total] {
-			if left[id]--; left[id] < 0 {
-				t.Fatalf("message %d of %d in the set is missing, and a later one is there", i, total)
-			}
+	}
+	missing := false
+	for _, id := range wrote {
+		if missing && there[id] {
+			return true
+		}
+		missing = missing || !there[id]
+	}
+	return false
+}
+
+// A try that takes longer than its budget is taken back, and people go on.
+func TestAPauseEndsWithItsBudget(t *testing.T) {
+	w := newWorld(t, 2)
+	stop := w.chatter(t)
+	tries := 0
+	_, err := Take(t.Context(), Options{Shards: w.shards, To: filepath.Join(t.TempDir(), "set"), Budget: 100 * time.Millisecond, Tries: 3, wait: func(id shard.ID) {
+		if id == "b" {
+			tries++
+			time.Sleep(300 * time.Millisecond) // as if the host stood still
+		}
+	}})
+	if !errors.Is(err, errAgain) || tries != 3 {
+		t.Errorf("after %d tries: %v", tries, err)
+	}
+	for id, seq := range stop() {
+		if seq < 14 {
+			t.Errorf("channel %v stood still at %d", id, seq)
 		}
 	}
 }

@@ -65,9 +65,20 @@ func freeze(ctx context.Context, sources []*source, o Options) (pause time.Durat
 		return 0, err
 	}
 	begun := time.Now()
-	err = each(sources, func(s *source) error { return s.shut(ctx) })
+	err = each(sources, func(s *source) error {
+		if o.noGates {
+			_, err := s.gatekeeper.Exec(ctx, "BEGIN")
+			return err
+		}
+		return s.shut(ctx)
+	})
 	if err == nil {
-		err = each(sources, func(s *source) error { return s.look(ctx) })
+		err = each(sources, func(s *source) error {
+			if o.wait != nil {
+				o.wait(s.ID)
+			}
+			return s.look(ctx)
+		})
 	}
 	if spent := time.Since(begun); err == nil && spent > o.Budget {
 		err = fmt.Errorf("%w: it took %v", errAgain, spent)

@@ -28,6 +28,11 @@ type Options struct {
 	Now     func() time.Time
 	// Frozen is called once the instant is, before anything is read.
 	Frozen func(pause time.Duration, tries int)
+
+	// Of tests: wait runs before each shard's snapshot, and without gates the
+	// backup is one that must be found out.
+	wait    func(shard.ID)
+	noGates bool
 }
 
 // Take backs all shards up. What it has written when it fails it removes.
