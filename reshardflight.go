@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -13,77 +13,114 @@ import (
 	"gori/shard"
 )
 
-// What a plan is estimated by: measured rates of a small machine.
 const (
-	guessedRows = 30_000                // rows a second, copied, followed and compared
-	guessedMove = 30 * time.Millisecond // for a partition by itself
-	roomFactor  = 2                     // times the bytes that come, to be free
+	// roomFactor is how many times the bytes that come should be free.
+	roomFactor = 2
+	// What a plan is estimated by, as long as the shard to come is not there: rows a
+	// second, and seconds for a partition by itself.
+	guessedRows = 40_000
+	guessedMove = 0.01
 )
 
 // flight is a plan and what stands against it.
 type flight struct {
 	api.ReshardPreview
-	Seconds  float64           `json:"seconds"`              // estimated
-	Needed   int64             `json:"needed_bytes"`         // free space that the shards to be filled should have
-	Free     int64             `json:"free_bytes,omitempty"` // on the disk of the data folder, if known
-	Versions map[string]string `json:"versions"`             // PostgreSQL of the shards that answer
-	Refusals []string          `json:"refusals"`             // empty: it can begin
+	Seconds  float64             `json:"seconds"`              // estimated
+	Needed   int64               `json:"needed_bytes"`         // free space that the shards to be filled should have together
+	Free     int64               `json:"free_bytes,omitempty"` // on the disk of the data folder, if known
+	Versions map[shard.ID]string `json:"versions"`             // PostgreSQL of the shards that answer
+	Schemas  map[shard.ID]int32  `json:"schemas"`
+	Refusals []string            `json:"refusals"` // empty: it can begin
 }
 
-// preflight looks at everything that could stop a reshard before it begins.
+// preflight looks at everything that could stop a reshard before anything is
+// made or changed. A shard that is to come has nothing to look at yet.
 func (s *ringSystem) preflight(ctx context.Context, o *reshardOptions, order api.ReshardOrder) (*flight, error) {
-	f := &flight{Versions: map[string]string{}, Refusals: []string{}}
-	preview, err := s.reshards.Preview(ctx, api.ReshardChange{Change: order.Action, Shard: order.Shard, Addr: order.Addr})
+	f := &flight{Refusals: []string{}}
+	id := shard.ID(order.Shard)
+	var moves []shard.Move
+	next, err := s.state().Map.Remove(id)
+	if order.Action == "add" {
+		next, err = s.state().Map.Add(id)
+	} else if err == nil {
+		moves = shard.Moves(s.state().Map, next)
+	}
 	if err != nil {
-		for _, id := range s.down(ctx, f) {
-			f.refuse("shard %s does not answer: start it, or wait until it does", id)
-		}
-		if len(f.Refusals) == 0 {
-			return nil, s.plain(err)
-		}
+		return nil, usageError{err}
+	}
+	if err := s.inspect(ctx, f, moves); err != nil {
+		return nil, err
+	}
+	preview, err := s.reshards.Preview(ctx, api.ReshardChange{Change: order.Action, Shard: order.Shard, Addr: order.Addr})
+	switch {
+	case err == nil:
+		f.ReshardPreview = preview
+	case len(f.Refusals) == 0:
+		return nil, s.plain(err)
+	default:
+		f.Change, f.Shard = order.Action, order.Shard
 		return f, nil
 	}
-	f.ReshardPreview = preview
-	for _, id := range s.down(ctx, f) {
-		f.refuse("shard %s does not answer: start it, or wait until it does", id)
+	if f.Seconds == 0 {
+		f.Seconds = float64(f.Rows)/guessedRows + guessedMove*float64(f.Partitions)
 	}
-	f.Seconds = float64(f.Rows)/guessedRows + guessedMove.Seconds()*float64(f.Partitions)
 	if o.mbps > 0 {
 		f.Seconds = max(f.Seconds, float64(f.Bytes)/1e6/o.mbps)
 	}
-	s.room(f)
+	f.Needed = roomFactor * f.Bytes
+	if free, known := freeAt(s.t.data); s.up != nil && known {
+		f.Free = int64(free)
+		if f.Free < f.Needed {
+			f.refuse("%s has %d MB free and %d MB are needed: until cleaning, what moves is there twice", s.t.data, f.Free/1e6, f.Needed/1e6)
+		}
+	}
 	if order.Action == "add" && order.Addr != "" {
-		if err := tryNew(ctx, shard.ID(order.Shard), order.Addr); err != nil {
+		if err := tryNew(ctx, id, order.Addr); err != nil {
 			f.refuse("%v", err)
 		}
 	}
 	return f, nil
 }
 
-// down are the shards that do not answer; of the others it notes the versions.
-func (s *ringSystem) down(ctx context.Context, f *flight) []shard.ID {
-	var ids []shard.ID
-	for _, a := range s.reshards.board.Vitals(ctx) {
-		if a.Err != nil {
-			ids = append(ids, a.Shard)
-			continue
-		}
-		f.Versions[string(a.Shard)] = a.Value.Version
+// inspect looks at the shards that are there.
+func (s *ringSystem) inspect(ctx context.Context, f *flight, moves []shard.Move) error {
+	found, err := s.engine.Preflight(ctx, moves)
+	if err != nil {
+		return err
 	}
-	return ids
+	f.Versions, f.Schemas, f.Refusals = found.Versions, found.Schemas, append(f.Refusals, found.Refusals...)
+	if len(moves) > 0 {
+		f.Seconds = found.Estimate.Seconds()
+	}
+	return nil
 }
 
-// room compares what comes with what is free, where that can be known.
-func (s *ringSystem) room(f *flight) {
-	f.Needed = roomFactor * f.Bytes
-	var st syscall.Statfs_t
-	if s.up == nil || syscall.Statfs(s.t.data, &st) != nil {
-		return
+// ready makes a shard that is to come, and looks at it: it must take what the
+// others give. One that cannot goes again.
+func (s *ringSystem) ready(ctx context.Context, o *reshardOptions, order api.ReshardOrder) error {
+	id := shard.ID(order.Shard)
+	_, before := s.addresses()[id]
+	if order.Addr == "" {
+		o.tell("Making a PostgreSQL instance for shard %s …", id)
 	}
-	f.Free = int64(st.Bavail) * st.Bsize
-	if f.Free < f.Needed {
-		f.refuse("%s has %d MB free and %d MB are needed: until cleaning, what moves is there twice", s.t.data, f.Free/1e6, f.Needed/1e6)
+	if err := s.desk.ready(ctx, order); err != nil {
+		return s.plain(err)
 	}
+	s.comes(id, order.Addr)
+	next, err := s.state().Map.Add(id)
+	if err != nil {
+		return err
+	}
+	found, err := s.engine.Preflight(ctx, shard.Moves(s.state().Map, next))
+	if err == nil {
+		err = (&flight{Refusals: found.Refusals}).refusal()
+	}
+	if err != nil && order.Addr == "" && !before {
+		if _, gone := s.up.Remove(context.WithoutCancel(ctx), id, true); gone != nil {
+			err = errors.Join(err, gone)
+		}
+	}
+	return err
 }
 
 func (f *flight) refuse(format string, args ...any) {
@@ -116,7 +153,7 @@ func (f *flight) print(w io.Writer) {
 	fmt.Fprintln(w)
 	var versions []string
 	for _, id := range sortedIDs(f.Versions) {
-		versions = append(versions, id+" "+f.Versions[id])
+		versions = append(versions, fmt.Sprintf("%s %s schema %d", id, firstWord(f.Versions[id]), f.Schemas[id]))
 	}
 	fmt.Fprintf(w, "PostgreSQL                        %s\n", strings.Join(versions, ", "))
 	if f.Makes {
@@ -125,4 +162,9 @@ func (f *flight) print(w io.Writer) {
 	for _, r := range f.Refusals {
 		fmt.Fprintf(w, "REFUSED                           %s\n", r)
 	}
+}
+
+func firstWord(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	return word
 }

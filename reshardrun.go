@@ -71,8 +71,10 @@ func (s *ringSystem) change(ctx context.Context, o *reshardOptions, order api.Re
 	if err := flight.refusal(); err != nil {
 		return err
 	}
-	if order.Action == "add" && order.Addr == "" {
-		o.tell("Making a PostgreSQL instance for shard %s …", order.Shard)
+	if order.Action == "add" {
+		if err := s.ready(ctx, o, order); err != nil {
+			return err
+		}
 	}
 	if err := s.order(ctx, order, o); err != nil {
 		return err

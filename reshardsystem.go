@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"gori/api"
@@ -33,6 +34,8 @@ type ringSystem struct {
 	mu    sync.Mutex
 	known map[shard.ID]string // guarded by mu: addresses by name
 	ring  *shard.Ring         // guarded by mu: as last read
+	// coming are addresses of shards that the ring does not name yet. Guarded by mu.
+	coming map[shard.ID]string
 }
 
 // openRing finds the system and reads its ring. Close it.
@@ -46,7 +49,7 @@ func (t *target) openRing(ctx context.Context) (*ringSystem, error) {
 		return nil, err
 	}
 	s.reg = register.Open(register.Config{Shards: s.addresses, Resolve: s.resolve, Witness: s.t.witness, At: s.at})
-	s.engine = move.New(move.Config{DSN: s.dsn, Shards: s.ids, At: s.at, Logger: s.logger})
+	s.engine = move.New(move.Config{DSN: s.dsn, Shards: s.ids, At: s.at, Logger: s.logger, Free: freeAt})
 	s.probe = register.NewProbe(s.dsn)
 	b := newAdminBoard(s.instances, s.logger)
 	s.desk = &ringDesk{ring: s.reg, welcome: welcomeShard, by: whoAmI(), now: time.Now}
@@ -160,14 +163,38 @@ func (s *ringSystem) ids() []shard.ID {
 	return list
 }
 
+// comes notes where a shard is that is to come.
+func (s *ringSystem) comes(id shard.ID, addr string) {
+	if addr == "" {
+		addr = "@" + string(id)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.coming = map[shard.ID]string{id: addr}
+}
+
+// freeAt tells how much is free where a server of this host has its data.
+func freeAt(folder string) (uint64, bool) {
+	var st syscall.Statfs_t
+	// A server that was given an open folder knows no name of it.
+	if strings.HasPrefix(folder, "/proc/") || syscall.Statfs(folder, &st) != nil {
+		return 0, false
+	}
+	return st.Bavail * uint64(st.Bsize), true
+}
+
 // dsn is where a shard is: where the ring says, or, for one that is to come, where
-// gori up runs it.
+// it was put.
 func (s *ringSystem) dsn(id shard.ID) (string, error) {
 	s.mu.Lock()
 	seat, seated := s.ring.Seat(id)
+	coming := s.coming[id]
 	s.mu.Unlock()
 	if !seated {
-		seat.Addr = "@" + string(id)
+		seat.Addr = coming
+	}
+	if seat.Addr == "" {
+		return "", fmt.Errorf("the ring does not name shard %s", id)
 	}
 	return s.resolve(seat.Addr)
 }
