@@ -14,8 +14,12 @@ import (
 )
 
 const (
-	// fenceAtOnce is how many partitions are fenced together.
-	fenceAtOnce = 24
+	// fenceAtOnce is how many partitions are fenced together. Their writers wait
+	// for each other, so few are better; a fence by itself is cheap.
+	fenceAtOnce = 8
+	// fencedKeys is how many touched keys a fence is begun with at most: looking
+	// at more would not fit the budget.
+	fencedKeys = 1500
 	// takeBack is kept of the budget for taking a fence back.
 	takeBack = 15 * time.Millisecond
 	// hangAfter is how long after the budget an answer is waited for at all.
@@ -86,6 +90,13 @@ type fence struct {
 func (w *work) cutPart(ctx context.Context, f *fence) error {
 	if err := w.reduce(ctx, f.ps, nil); err != nil {
 		return err
+	}
+	keys := 0
+	for _, list := range w.touchedKeys(f.ps) {
+		keys += len(list)
+	}
+	if keys > fencedKeys {
+		return &reshard.BehindError{Dirty: int64(keys)}
 	}
 	if err := w.hurry(true); err != nil {
 		return err

@@ -15,15 +15,18 @@ import (
 const (
 	drainKeys  = 2000 // in one round of following
 	drainNap   = 10 * time.Millisecond
+	// steadyRounds that found no fewer keys than those before end the following.
+	steadyRounds = 5
 	applyBytes = 8 << 20 // of rows in one transaction
-	// behindAfter rounds in which no fewer keys waited than before, following is
-	// given up.
+	// behindAfter looks at which no fewer keys waited than ever before, following
+	// is given up.
 	behindAfter = 40
 )
 
-// follow brings changed rows over until few keys are left.
+// follow brings changed rows over until few keys are left, or no fewer with
+// each round: then as many change meanwhile, and a fence has to end it.
 func (w *work) follow(ctx context.Context, pace reshard.Pace) error {
-	least, worse := int64(1)<<62, 0
+	least, worse, steady, last := int64(1)<<62, 0, 0, drainKeys
 	reported := w.e.cfg.Now()
 	for {
 		n, err := w.drain(ctx, w.ps, pace)
@@ -32,26 +35,31 @@ func (w *work) follow(ctx context.Context, pace reshard.Pace) error {
 		}
 		if n < drainKeys {
 			w.dirty.Store(int64(n))
-			if n <= fewDirty {
+			if n >= last {
+				steady++
+			}
+			if last = n; n <= fewDirty || steady >= steadyRounds {
 				return nil
 			}
 			continue
 		}
-		if now := w.e.cfg.Now(); now.Sub(reported) >= reportEach {
-			reported = now
-			var waiting int64
-			if err := w.s.QueryRow(ctx, "SELECT count(*) FROM control.partition_dirty WHERE partition = ANY($1)", w.ps).Scan(&waiting); err != nil {
-				return err
-			}
-			w.dirty.Store(waiting)
-			if waiting < least {
-				least, worse = waiting, 0
-			} else if worse++; worse >= behindAfter {
-				return &reshard.BehindError{Dirty: waiting}
-			}
-			if err := w.note(ctx, shard.Following); err != nil {
-				return err
-			}
+		now := w.e.cfg.Now()
+		if now.Sub(reported) < reportEach {
+			continue
+		}
+		reported = now
+		var waiting int64
+		if err := w.s.QueryRow(ctx, "SELECT count(*) FROM control.partition_dirty WHERE partition = ANY($1)", w.ps).Scan(&waiting); err != nil {
+			return err
+		}
+		w.dirty.Store(waiting)
+		if waiting < least {
+			least, worse = waiting, 0
+		} else if worse++; worse >= behindAfter {
+			return &reshard.BehindError{Dirty: waiting}
+		}
+		if err := w.note(ctx, shard.Following); err != nil {
+			return err
 		}
 	}
 }
