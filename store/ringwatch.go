@@ -43,7 +43,7 @@ const (
 // report is what an acceptor has accepted.
 type report struct {
 	ballot ballot
-	ring   *shard.Ring // nil: nothing yet
+	ring   *shard.Ring // of one that is taken never nil
 	hash   string
 }
 
@@ -81,9 +81,6 @@ func (rs *reports) judge() (agreed, newest *shard.Ring) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	for _, r := range rs.by {
-		if r.ring == nil {
-			continue
-		}
 		if newest == nil || newest.Version < r.ring.Version {
 			newest = r.ring
 		}
@@ -97,14 +94,19 @@ func (rs *reports) judge() (agreed, newest *shard.Ring) {
 // agreed counts whoever holds what was made of this document, too, and the
 // witnesses, which only this guess can do without.
 func (rs *reports) agreed(r report) bool {
-	n := 0
-	for _, a := range r.ring.Acceptors {
-		held, ok := rs.by[a]
-		if strings.HasPrefix(a, shard.WitnessPrefix) || ok && held.ring != nil && (held.hash == r.hash || held.ring.Prev == r.hash) {
-			n++
+	for _, set := range r.ring.Quorums() {
+		n := 0
+		for _, a := range set {
+			held, ok := rs.by[a]
+			if strings.HasPrefix(a, shard.WitnessPrefix) || ok && (held.hash == r.hash || held.ring.Prev == r.hash) {
+				n++
+			}
+		}
+		if 2*n <= len(set) {
+			return false
 		}
 	}
-	return 2*n > len(r.ring.Acceptors)
+	return true
 }
 
 // missing returns the acceptors of a document that were not asked since they
@@ -114,7 +116,7 @@ func (rs *reports) missing(ring *shard.Ring) []string {
 	defer rs.mu.Unlock()
 	var list []string
 	for _, a := range ring.Acceptors {
-		if r, ok := rs.by[a]; !ok || r.ring == nil || r.ring.Version < ring.Version {
+		if r, ok := rs.by[a]; !ok || r.ring.Version < ring.Version {
 			list = append(list, a)
 		}
 	}
@@ -213,13 +215,16 @@ func (s *Store) bestRing(ctx context.Context) *shard.Ring {
 func (s *Store) askAll(ctx context.Context, ring *shard.Ring) {
 	var wg sync.WaitGroup
 	for _, a := range s.reports.missing(ring) {
-		// Who answers at a known address is asked by the prober.
-		if sh := s.topo.Load().find(shard.ID(a)); sh != nil && sh.isUp() {
+		seat, ok := ring.Seat(shard.ID(a))
+		if !ok {
 			continue
 		}
-		if seat, ok := ring.Seat(shard.ID(a)); ok {
-			wg.Go(func() { s.askAt(ctx, seat.ID, seat.Addr) })
+		// Who answers there already is asked by its prober.
+		dsn, err := s.cfg.Resolve(seat.Addr)
+		if sh := s.topo.Load().find(seat.ID); err == nil && sh != nil && sh.isUp() && sh.link.Load().dsn == dsn {
+			continue
 		}
+		wg.Go(func() { s.askAt(ctx, seat.ID, seat.Addr) })
 	}
 	wg.Wait()
 }

@@ -1,0 +1,119 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gori/chat"
+	"gori/shard"
+)
+
+// A node whose routes are kept as they were before a reshard, for all of it,
+// acknowledges nothing that is not with the new owner.
+func TestStaleRoutesNeverAcknowledgeWrongly(t *testing.T) {
+	t.Parallel()
+	c := newCourt(t, 2, asNodes)
+	us := c.people(8)
+	rooms := map[chat.ChannelID][]chat.UserID{}
+	for i := range us {
+		rooms[c.group(us[i], us[(i+1)%8])] = []chat.UserID{us[i], us[(i+1)%8]}
+	}
+	c.newInstance("s3")
+	old := *c.routes.Load()
+	ctx, cancel := context.WithCancel(context.Background())
+	var forcing sync.WaitGroup
+	forcing.Go(func() {
+		for nap(ctx, time.Millisecond) == nil {
+			again := old
+			c.routes.Store(&again)
+		}
+	})
+	tk := c.talk(rooms)
+	c.publish(c.ring.Add("s3", c.at["s3"], plan))
+	c.carryOut()
+	for room, users := range rooms {
+		tk.send(room, users[1], "after all")
+	}
+	cancel()
+	forcing.Wait()
+	tk.judge()
+	for room := range rooms {
+		p := shard.Of(room)
+		if n := c.count(c.ring.Map.Owner(p), "SELECT last_seq::int FROM data.channels WHERE partition = $1 AND channel_id = $2", int32(p), int64(room)); n != int(tk.last[room]) {
+			t.Errorf("room %v: its owner has %d messages of %d", room, n, tk.last[room])
+		}
+	}
+}
+
+// overheard counts what is written to a connection.
+type overheard struct {
+	net.Conn
+	writes atomic.Int64
+	asked  *atomic.Int64 // questions about owners
+}
+
+func (o *overheard) Write(b []byte) (int, error) {
+	o.writes.Add(1)
+	if bytes.Contains(b, []byte(selectOwners+" WHERE")) {
+		o.asked.Add(1)
+	}
+	return o.Conn.Write(b)
+}
+
+// A send that goes to the old owner costs one round trip more than one that
+// goes to the right one: the refusal says where to go.
+func TestMovedCostsOneRoundTrip(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	h := newHarness(t, 2, func(c *Config) {
+		c.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+			return &overheard{Conn: conn, asked: &asked}, err
+		}
+	})
+	a, b := h.user(), h.user()
+	ch := h.channel(a, b)
+	p := partitionOf(ch)
+	from := h.ownerSlot(p)
+	// Both writers have their connections and have made their statements.
+	other := h.channel(a, b)
+	for h.ownerSlot(partitionOf(other)) == from {
+		other = h.channel(a, b)
+	}
+	h.send(ch, a, 1, "here")
+	h.send(other, a, 2, "there")
+	writes := func() (n int64) {
+		for _, sh := range h.shards() {
+			n += sh.writers[0].hot.conn.PgConn().Conn().(*overheard).writes.Load()
+		}
+		return n
+	}
+	// Plans are thrown away now and then, which is a round trip, too: the least of
+	// several counts.
+	direct, moved := int64(100), int64(100)
+	for i := range 4 {
+		trips := func(n int) int64 {
+			before := writes()
+			h.send(ch, b, n, "x")
+			return writes() - before
+		}
+		at := h.ownerSlot(p)
+		direct = min(direct, trips(10*i+3))
+		h.move(p, at, 1-at, 2+i)
+		moved = min(moved, trips(10*i+4))
+		if h.ownerSlot(p) != 1-at {
+			t.Error("the route was not learnt")
+		}
+	}
+	if direct != 1 || moved != 2 {
+		t.Errorf("a send costs %d round trips, and %d after a move", direct, moved)
+	}
+	if asked.Load() != 0 {
+		t.Errorf("the old owner was asked %d times where to go, although it had said", asked.Load())
+	}
+}
