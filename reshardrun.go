@@ -53,8 +53,8 @@ func (s *ringSystem) change(ctx context.Context, o *reshardOptions, order api.Re
 		o.tell("This reshard was begun already (%s); going on with it.", p.ID)
 		return s.resume(ctx, o)
 	}
-	if seat, seated := ring.Seat(shard.ID(order.Shard)); order.Action == "add" && seated && !seat.Leaving {
-		return usageError{fmt.Errorf("shard %s is in the ring already", order.Shard)}
+	if done, err := s.done(ctx, o, ring, order); done {
+		return err
 	}
 	flight, err := s.preflight(ctx, o, order)
 	if err != nil {
@@ -80,6 +80,33 @@ func (s *ringSystem) change(ctx context.Context, o *reshardOptions, order api.Re
 		return err
 	}
 	return s.carryOut(ctx, o, order.Shard)
+}
+
+// done says that the ring is as the order wants it, as after a command that was
+// killed at its very end; what that has not done is done.
+func (s *ringSystem) done(ctx context.Context, o *reshardOptions, ring *shard.Ring, order api.ReshardOrder) (bool, error) {
+	id := shard.ID(order.Shard)
+	_, seated := ring.Seat(id)
+	_, local := s.addresses()[id]
+	switch {
+	case seated != (order.Action == "add"):
+		return false, nil
+	case o.dryRun && seated:
+		return true, refused(fmt.Errorf("shard %s is in the ring already", id))
+	case !seated && !local:
+		return true, refused(fmt.Errorf("there is no shard %s in the ring: gori ring show names them", id))
+	case o.dryRun:
+		return true, refused(fmt.Errorf("shard %s is not in the ring any more; its instance still runs", id))
+	case seated:
+		if o.now {
+			if _, err := s.runner().CleanOld(ctx, time.Now().Add(time.Hour)); err != nil {
+				return true, err
+			}
+		}
+		return true, o.say(ring, "Shard %s is in the ring already: nothing is left to do. gori reshard receipt writes the last receipt.", id)
+	}
+	s.takeOut(ctx, o, id)
+	return true, o.say(ring, "Shard %s is not in the ring any more: nothing is left to do.", id)
 }
 
 // order has the desk change the ring.
