@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -83,7 +84,7 @@ func (b *adminBoard) Shards(ctx context.Context) ([]api.ShardView, error) {
 
 func vitalsView(id shard.ID, v, before board.Vitals) api.ShardView {
 	view := api.ShardView{ID: string(id), Up: true, PingUS: v.Ping.Microseconds(), Partitions: v.Partitions, Channels: v.Channels, Messages: v.Messages,
-		Conns: v.Conns, MaxConns: v.MaxConns, Pending: v.Pending, Dirty: v.Dirty, Version: v.Version, StartedAt: chat.MillisOf(v.Started),
+		Conns: v.Conns, MaxConns: v.MaxConns, Pending: v.Pending, Dirty: v.Dirty, Version: strings.SplitN(v.Version, " ", 2)[0], StartedAt: chat.MillisOf(v.Started),
 		Standby: v.Standby, StandbyLag: max(v.StandbyLag, 0), Tables: []api.TableView{}}
 	for _, t := range v.Tables {
 		view.Rows += t.Rows

@@ -113,7 +113,7 @@ func (r *adminReshards) progress(ctx context.Context, l *ringLook, st *api.Resha
 		st.Rows += rc.Rows
 		st.Bytes += rc.Bytes
 	}
-	st.Done, st.TotalRows = len(done), st.Rows
+	st.TotalRows = st.Rows
 	for _, rc := range done[max(0, len(done)-shownPauses):] {
 		st.Pauses = append(st.Pauses, api.PauseView{Partition: int(rc.Partition), US: rc.PauseUS, At: chat.MillisOf(rc.At)})
 	}
@@ -122,6 +122,9 @@ func (r *adminReshards) progress(ctx context.Context, l *ringLook, st *api.Resha
 			st.Left++
 			st.TotalRows += l.rows[p]
 		}
+	}
+	if l.ring.Before != nil {
+		st.Done = max(len(shard.Moves(l.ring.Before, l.ring.Map))-st.Left, 0)
 	}
 	st.Moves = movesUnderWay(l, r.board.Moves(ctx, l.ring.Plan.ID))
 	for _, m := range st.Moves {

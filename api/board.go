@@ -240,7 +240,7 @@ type ReshardStatus struct {
 	// CanReverse says that the last reshard can be taken back.
 	CanReverse bool       `json:"can_reverse"`
 	Left       int        `json:"left"` // partitions still to move
-	Done       int        `json:"done"` // with a receipt
+	Done       int        `json:"done"`
 	Rows       int64      `json:"rows"` // copied
 	Bytes      int64      `json:"bytes"`
 	TotalRows  int64      `json:"total_rows"` // of all of it, estimated

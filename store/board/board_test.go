@@ -139,14 +139,14 @@ func TestHotChannels(t *testing.T) {
 	}
 	on := s.at()
 	busy, calm, old := on("a", 1), on("b", 100), on("a", 1000)
-	add(0, busy, 500, 0, 100*time.Millisecond) // ten a second, of which the newest 200 are looked at
+	add(0, busy, 1500, 0, 20*time.Millisecond) // fifty a second, of which the newest 1000 are looked at
 	add(1, calm, 6, time.Second, time.Second)
 	add(0, old, 50, 5*time.Minute, time.Second)
 	hot := s.board.Hot(t.Context(), 10)
 	if len(hot) != 2 || hot[0].Channel != busy || hot[1].Channel != calm {
 		t.Fatalf("hot are %+v", hot)
 	}
-	if r := hot[0].PerMinute; r < 400 || r > 700 {
+	if r := hot[0].PerMinute; r < 2000 || r > 3500 {
 		t.Errorf("the busy one has %.0f a minute", r)
 	}
 	if r := hot[1].PerMinute; r != 6 || hot[1].Shard != "b" || hot[1].Members != 3 || hot[1].Partition != shard.Of(calm) {

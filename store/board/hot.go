@@ -30,8 +30,8 @@ type Hot struct {
 // at; the rate of each comes from its newest messages.
 const (
 	hotWindow   = time.Minute
-	hotChannels = 400 // of a shard that are looked at
-	hotMessages = 200 // of a channel
+	hotChannels = 200  // of a shard that are looked at
+	hotMessages = 1000 // of a channel
 )
 
 // Hot returns the busiest channels of all shards that answer, busiest first.
