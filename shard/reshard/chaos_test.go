@@ -66,7 +66,7 @@ func (c *chaos) fault(p *process, _ string, g Group) error {
 func (c *chaos) toggle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	seats := c.ledger.now.Seats
+	seats := c.ledger.doc().Seats
 	id := seats[c.roll(len(seats))].ID
 	c.down[id] = !c.down[id]
 }
@@ -194,7 +194,7 @@ func (c *chaos) judge() string {
 	if len(c.problems) > 0 {
 		return c.problems[0]
 	}
-	ring := c.ledger.now
+	ring := c.ledger.doc()
 	if ring.Plan != nil {
 		return fmt.Sprintf("the plan is still under way: %+v", ring.Plan)
 	}

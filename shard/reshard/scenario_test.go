@@ -206,7 +206,9 @@ func (s *scenario) rule(words []string) {
 			return errDead
 		}
 	case "budget":
-		r.do = func(*process, Group) error { return &BudgetError{Budget: 150 * time.Millisecond, Fenced: 170 * time.Millisecond} }
+		r.do = func(*process, Group) error {
+			return &BudgetError{Budget: 150 * time.Millisecond, Fenced: 170 * time.Millisecond}
+		}
 	case "digest":
 		r.do = func(_ *process, g Group) error {
 			return &DigestError{Partition: g.Partitions[0], Table: "messages", Bucket: "channel 7, seq 0 to 1023", Source: "3 rows", Target: "2 rows"}

@@ -2,6 +2,7 @@ package reshard
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -307,7 +308,7 @@ func (s *sim) step() {
 		s.toggle()
 	case n < 9: // one waits no longer for an answer
 		pr := s.proposers[s.rnd.IntN(len(s.proposers))]
-		if names := union(nil, [][]string{keys(pr.open)}); len(names) > 0 {
+		if names := slices.Sorted(maps.Keys(pr.open)); len(names) > 0 {
 			name := names[s.rnd.IntN(len(names))]
 			delete(pr.open, name)
 			s.answer(pr, name, Vote{}, false)
@@ -329,14 +330,6 @@ func (s *sim) toggle() {
 	if s.mutant == "forgets when it dies" && a.down {
 		a.vote.Promised, a.vote.Accepted, a.vote.Doc = Ballot{}, Ballot{}, s.base
 	}
-}
-
-func keys(m map[string]bool) []string {
-	var names []string
-	for name := range m {
-		names = append(names, name)
-	}
-	return names
 }
 
 func firstRing(t testing.TB, ids ...shard.ID) *shard.Ring {

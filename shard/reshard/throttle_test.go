@@ -243,13 +243,13 @@ func TestANodeTakesOverADetachedPlan(t *testing.T) {
 			c := &Conductor{
 				Config: Config{Register: ledger, Backend: p, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))},
 				Baton:  baton,
-				Ring:   func() *shard.Ring { return ledger.now },
+				Ring:   func() *shard.Ring { return ledger.doc() },
 			}
 			go func() { done <- c.Run(p.ctx) }()
 		}
 		time.Sleep(2 * time.Minute)
-		if ledger.now.Plan != nil {
-			t.Errorf("nobody has carried it out: %+v", ledger.now.Plan)
+		if ledger.doc().Plan != nil {
+			t.Errorf("nobody has carried it out: %+v", ledger.doc().Plan)
 		}
 		if left := m.remaining("a") + m.remaining("b"); left == 0 {
 			t.Error("cleaned before the grace was over")

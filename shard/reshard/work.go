@@ -17,7 +17,7 @@ type job struct {
 type jobKind int
 
 const (
-	moving jobKind = iota
+	_ jobKind = iota // to move
 	// forwarding: the target is active, and the source does not say so yet, since
 	// the mover died between.
 	forwarding
