@@ -91,6 +91,7 @@ func newFleet(o upOptions, cfg Config, file string, l net.Listener, cluster *loc
 			f.front.cfg.Nodes = append(f.front.cfg.Nodes, nginx.Node{Name: n.name, Addr: n.addr})
 		}
 	}
+	cluster.OnChange(f.note)
 	return f, f.noteShards()
 }
 

@@ -102,7 +102,7 @@ Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.`
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see gori %s --help", err, c.Name())}
 	})
-	root.AddCommand(newUp(), newServe(), newRing(), newReshard(), newWhere(), newBackup(), newRestore(), newDoctor(), newBench(), newTorture(), newImport(), newDemo(), newNginx(), newMigrate(), newNodes(), newRestart(), newVersion())
+	root.AddCommand(newUp(), newServe(), newRing(), newReshard(), newShard(), newWhere(), newBackup(), newRestore(), newDoctor(), newBench(), newTorture(), newImport(), newDemo(), newNginx(), newMigrate(), newNodes(), newRestart(), newVersion())
 	return root
 }
 

@@ -64,12 +64,19 @@ func (r *Ring) Standby(id ID, addr string, sync bool) (*Ring, error) {
 // the next term. Only one that has every acknowledged write may be promoted. The
 // old primary has no place until it is named the standby.
 func (r *Ring) Promote(id ID) (*Ring, error) {
+	if s, ok := r.Seat(id); ok && s.Standby != "" && !s.Sync {
+		return nil, &SeatError{Shard: id, Why: "has a standby that may lack acknowledged messages"}
+	}
+	return r.PromoteBehind(id)
+}
+
+// PromoteBehind is Promote also of a standby that may lack acknowledged
+// messages: only a person who knows that the primary is gone for good may want
+// that.
+func (r *Ring) PromoteBehind(id ID) (*Ring, error) {
 	return r.onSeat(id, func(s *Seat) error {
 		if s.Standby == "" {
 			return &SeatError{Shard: id, Why: "has no standby"}
-		}
-		if !s.Sync {
-			return &SeatError{Shard: id, Why: "has a standby that may lack acknowledged messages"}
 		}
 		s.Addr, s.Standby, s.Sync = s.Standby, "", false
 		s.Term++

@@ -27,13 +27,19 @@ func (c *Cluster) SetRings(r Rings) {
 }
 
 // OnChange has told called after a shard's primary or standby has changed. It
-// must not block. It is called before Start.
+// must not block.
 func (c *Cluster) OnChange(told func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.told = told
-	for _, p := range c.pairs {
-		p.told = told
+}
+
+func (c *Cluster) tell() {
+	c.mu.Lock()
+	told := c.told
+	c.mu.Unlock()
+	if told != nil {
+		told()
 	}
 }
 
@@ -108,10 +114,7 @@ func (c *Cluster) pairUp(in *Instance, s dataShard) error {
 		primary, standby = second, in
 	}
 	p := newPair(shard.ID(id), primary, standby)
-	p.second, p.log, p.rings, p.off = second, c.logger, c.rings, !c.standbys
-	if c.told != nil {
-		p.told = c.told
-	}
+	p.second, p.log, p.rings, p.off, p.told = second, c.logger, c.rings, !c.standbys, c.tell
 	p.note = func(primary string) error {
 		return c.note(func(f *dataFile) {
 			for i := range f.Shards {
