@@ -77,6 +77,7 @@ func beginOn(t testing.TB, e *Engine, ps ...shard.Partition) (w reshard.Work, er
 var steps = []string{"claimed", "captured", "copying", "copied", "followed", "verified", "fenced", "delta", "activated", "forwarded", "receipt"}
 
 func TestAMoverKilledAtAnyStepIsFinishedByTheNext(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	var all []shard.Partition
 	for i := range steps {
@@ -114,6 +115,7 @@ func TestAMoverKilledAtAnyStepIsFinishedByTheNext(t *testing.T) {
 }
 
 func TestAFenceNobodyEndsIsHealed(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	all := []shard.Partition{1, 2, 3, 4}
 	p.fill(all, 8)
@@ -144,6 +146,7 @@ func TestAFenceNobodyEndsIsHealed(t *testing.T) {
 }
 
 func TestAFenceWithALivingMoverIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	p.fill([]shard.Partition{1}, 8)
 	e := p.another(atStep("fenced", func() {
@@ -159,6 +162,7 @@ func TestAFenceWithALivingMoverIsLeftAlone(t *testing.T) {
 }
 
 func TestAFenceOverItsBudgetIsTakenBack(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	p.fill([]shard.Partition{1, 2}, 8)
 	before := p.digests(src, []shard.Partition{1, 2})
@@ -199,6 +203,7 @@ func TestAFenceOverItsBudgetIsTakenBack(t *testing.T) {
 }
 
 func TestAMoverThatWakesLateDoesNothing(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	for i, step := range []string{"captured", "copied", "verified", "fenced", "delta"} {
 		part := shard.Partition(i + 1)
@@ -243,6 +248,7 @@ func TestAMoverThatWakesLateDoesNothing(t *testing.T) {
 }
 
 func TestTwoMoversOfOnePartition(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	p.fill([]shard.Partition{7, 8}, 4)
 	w := p.begin(7, 8)
@@ -263,6 +269,7 @@ func TestTwoMoversOfOnePartition(t *testing.T) {
 }
 
 func TestWhatDiffersNeverServes(t *testing.T) {
+	t.Parallel()
 	for step, spoil := range map[string]string{
 		"copied":   "UPDATE data.messages SET body = 'other' WHERE partition = 1 AND channel_id = 1001 AND seq = 3",
 		"verified": "DELETE FROM data.messages WHERE partition = 1 AND channel_id = 1001 AND seq = 3",
@@ -292,6 +299,7 @@ func TestWhatDiffersNeverServes(t *testing.T) {
 }
 
 func TestReleaseLeavesTheSourceAlone(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	p.fill([]shard.Partition{1}, 8)
 	before := p.digests(src, []shard.Partition{1})
@@ -324,6 +332,7 @@ func TestReleaseLeavesTheSourceAlone(t *testing.T) {
 }
 
 func TestCleanRefusesWhatIsServed(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	p.fill([]shard.Partition{1, 2}, 4)
 	var not *NotCleanedError
@@ -352,6 +361,7 @@ func TestCleanRefusesWhatIsServed(t *testing.T) {
 
 // The answer to the commit is lost: what holds is what the target says.
 func TestAnUnknownOutcomeIsSettledAtTheTarget(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	p.fill([]shard.Partition{1, 2}, 8)
 	for part, want := range map[shard.Partition]string{1: "active incoming", 2: "gone active"} {
@@ -384,6 +394,7 @@ func TestAnUnknownOutcomeIsSettledAtTheTarget(t *testing.T) {
 // A mover is frozen inside the fence: its sessions end by themselves, a node
 // heals the partition within two seconds, and when it wakes it changes nothing.
 func TestAMoverFrozenInTheFence(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	p.fill([]shard.Partition{1}, 8)
 	ctx, stop := context.WithCancel(t.Context())
@@ -429,6 +440,7 @@ func TestAMoverFrozenInTheFence(t *testing.T) {
 }
 
 func TestATargetThatStops(t *testing.T) {
+	t.Parallel()
 	in := storetest.StartInstance(t)
 	p := newPairOn(t, map[shard.ID]string{src: storetest.DSN(t), dst: in.DSN("gori")})
 	ps := []shard.Partition{1, 2}
@@ -447,7 +459,10 @@ func TestATargetThatStops(t *testing.T) {
 			t.Fatalf("it stopped at %s and nobody noticed", step)
 		}
 		again()
-		p.wantStates("active incoming", part)
+		// A session of it may have lived long enough to commit.
+		if got := p.states(part); got != "active incoming" && got != "fenced active" {
+			t.Fatal(got)
+		}
 		p.move(part)
 	}
 	p.wantStates("gone active", ps...)

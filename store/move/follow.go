@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	drainKeys  = 2000 // in one round of following
-	drainNap   = 10 * time.Millisecond
+	drainKeys = 2000 // in one round of following
+	drainNap  = 10 * time.Millisecond
 	// steadyRounds that found no fewer keys than those before end the following.
 	steadyRounds = 5
-	applyBytes = 8 << 20 // of rows in one transaction
+	applyBytes   = 8 << 20 // of rows in one transaction
 	// behindAfter looks at which no fewer keys waited than ever before, following
 	// is given up.
 	behindAfter = 40

@@ -37,6 +37,7 @@ func (p *pair) touch(part shard.Partition, n int) {
 }
 
 func TestWritesDuringAMoveArrive(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	ps := []shard.Partition{6, 7}
 	p.fill(ps, 40)
@@ -77,6 +78,7 @@ func TestWritesDuringAMoveArrive(t *testing.T) {
 }
 
 func TestLongRowsAreFollowedInBoundedTransactions(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	p.talk(1, 100)
 	e := p.another(atStep("copied", func() {
@@ -100,6 +102,7 @@ func equalSome(a, b map[string]digest) bool {
 }
 
 func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	moves := []shard.Move{{Partition: 1, From: src, To: dst}, {Partition: 2, From: src, To: dst}}
 	for _, sql := range []string{
@@ -148,6 +151,7 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 }
 
 func TestPreflightOfSoundShards(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	p.talk(1, 2000)
 	moves := []shard.Move{{Partition: 1, From: src, To: dst}}
@@ -170,6 +174,7 @@ func TestPreflightOfSoundShards(t *testing.T) {
 
 // Servers of other versions compare rows by their text.
 func TestTheTextOfRowsServesAsWell(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	p.fill([]shard.Partition{1}, 20)
 	w := p.begin(1).(*work)

@@ -107,33 +107,36 @@ func (p *pair) mustWrite(id shard.ID, part shard.Partition, sql string, args ...
 // fill puts n rows of made-up values into every table there is, for each of ps.
 func (p *pair) fill(ps []shard.Partition, n int) {
 	p.t.Helper()
-	list, err := catalog(p.t.Context(), p.conn[src])
+	ctx := p.t.Context()
+	list, err := catalog(ctx, p.conn[src])
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	var b pgx.Batch
+	sorted := slices.Sorted(slices.Values(ints(ps)))
+	b.Queue("BEGIN")
+	b.Queue("SELECT control.gate($1)", sorted)
 	for _, t := range list {
 		var values []string
-		for i, c := range t.columns {
-			values = append(values, madeUp(c, i))
+		for _, c := range t.columns {
+			values = append(values, madeUp(c))
 		}
-		sql := fmt.Sprintf("INSERT INTO %s SELECT %s FROM generate_series(1, $2::int) g", t.full(), strings.Join(values, ", "))
-		for _, part := range ps {
-			p.mustWrite(src, part, sql, int32(part), n)
-		}
+		b.Queue(fmt.Sprintf("INSERT INTO %s SELECT %s FROM unnest($1::int[]) p, generate_series(1, $2::int) g", t.full(), strings.Join(values, ", ")), sorted, n)
 	}
-	for _, part := range ps {
-		p.mustWrite(src, part, "UPDATE data.messages SET channel_id = $1::int * 1000 + 1, seq = seq - $1::int * 1000 WHERE partition = $1", int32(part))
-		p.mustWrite(src, part, "UPDATE data.channels SET last_seq = CASE WHEN channel_id = $1::int * 1000 + 1 THEN $2::int ELSE 0 END WHERE partition = $1", int32(part), n)
+	b.Queue("UPDATE data.messages SET channel_id = partition * 1000 + 1, seq = seq - partition * 1000 WHERE partition = ANY($1)", sorted)
+	b.Queue("UPDATE data.channels SET last_seq = CASE WHEN channel_id = partition * 1000 + 1 THEN $2::int ELSE 0 END WHERE partition = ANY($1)", sorted, n)
+	b.Queue("COMMIT")
+	if err := p.conn[src].SendBatch(ctx, &b).Close(); err != nil {
+		p.t.Fatal(err)
 	}
 }
 
-// madeUp is an expression for a value of the g-th row of partition $1, other in
-// each column.
-func madeUp(c column, i int) string {
+// madeUp is an expression for a value of the g-th row of partition p.
+func madeUp(c column) string {
 	if c.Name == "partition" {
-		return "$1::int"
+		return "p"
 	}
-	id := fmt.Sprintf("($1::int * 1000 + g + %d * 0)", i)
+	const id = "(p * 1000 + g)"
 	switch c.Type {
 	case "integer", "bigint":
 		return id
@@ -227,6 +230,7 @@ func (p *pair) wantStates(want string, ps ...shard.Partition) {
 }
 
 func TestEveryTableMoves(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	ps := []shard.Partition{3, 4, 900}
 	p.fill(append(ps, 5), 40)

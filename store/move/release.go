@@ -40,6 +40,12 @@ func (w *work) Release(ctx context.Context) error {
 	if err := w.batch(ctx, w.t, &b); err != nil {
 		return err
 	}
+	// Nothing can make the target active any more, so what an error left fenced may
+	// be written to again.
+	if _, err := w.s.Exec(ctx, `UPDATE control.partition_owner SET state = 'active', fenced_at = NULL, capture = false, attempt = attempt + 1
+		WHERE partition = ANY($1) AND state = 'fenced' AND move_id = $2 AND attempt = $3`, w.ps, w.g.Reshard, w.attempt); err != nil {
+		return err
+	}
 	if err := w.noteOf(ctx, w.ps, shard.Planned); err != nil {
 		return err
 	}
