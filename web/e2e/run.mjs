@@ -21,6 +21,7 @@ async function load() {
 }
 
 let made = 0;
+const loginOf = (n) => `p${process.pid}.${n}`;
 
 /** What a test gets: people with browsers of their own, thrown away afterwards. */
 function worldOf(browser, server) {
@@ -35,8 +36,14 @@ function worldOf(browser, server) {
       return p;
     },
     async person(name, options) {
-      const p = await world.browserFor(name, `p${process.pid}.${++made}`, options);
+      const p = await world.browserFor(name, loginOf(++made), options);
       return p.signUp();
+    },
+    /** Whoever came first is the admin. */
+    async admin(options) {
+      if (made === 0) return world.person("Admin", options);
+      const p = await world.browserFor("Admin", loginOf(1), options);
+      return p.logIn();
     },
     /** The same account in another browser: another device. */
     async device(person, options) {
