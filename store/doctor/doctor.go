@@ -42,7 +42,7 @@ type Options struct {
 	Shards []store.ShardConfig
 	Ring   *shard.Ring   // the newest document, nil if there is none
 	Limit  time.Duration // of each statement; default 1 min
-	Settle time.Duration // what is owed may be owed for so long; default 10 s
+	Settle time.Duration // what is owed may be owed for so long; default 5 s
 	Quick  bool          // leave out what reads whole tables
 	Fix    bool          // have inboxes that stay behind brought up to date
 }
@@ -78,7 +78,7 @@ type patient struct {
 
 // Examine looks at everything.
 func Examine(ctx context.Context, o Options) *Report {
-	o.Limit, o.Settle = cmp.Or(o.Limit, time.Minute), cmp.Or(o.Settle, 10*time.Second)
+	o.Limit, o.Settle = cmp.Or(o.Limit, time.Minute), cmp.Or(o.Settle, 5*time.Second)
 	x := &exam{Options: o}
 	var list []*patient
 	for _, sc := range o.Shards {
