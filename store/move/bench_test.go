@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"gori/shard"
 )
@@ -138,5 +141,84 @@ func BenchmarkMoveSmallPartitions(b *testing.B) {
 		b.ReportMetric(took.Seconds()*1000/float64(len(ps)), "ms/partition")
 		b.ReportMetric(float64(rows)/took.Seconds(), "rows/s")
 		b.ReportMetric(float64(worst)/1000, "worst-pause-ms")
+	}
+}
+
+// All partitions are written to by batches of several of them at a time.
+func BenchmarkMoveUnderLoad(b *testing.B) {
+	for b.Loop() {
+		p := newPair(b)
+		var ps []shard.Partition
+		for i := range 204 {
+			ps = append(ps, shard.Partition(i*5))
+			p.talk(ps[i], 100)
+		}
+		var stops []func() []time.Duration
+		for n := range 4 {
+			stops = append(stops, p.batches(b.Context(), ps, n))
+		}
+		begun := time.Now()
+		var pauses []int64
+		for i := 0; i < len(ps); i += 32 {
+			w := p.begin(ps[i:min(i+32, len(ps))]...)
+			if err := w.Fill(b.Context(), free{}); err != nil {
+				b.Fatal(err)
+			}
+			receipts, err := w.Cut(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, r := range receipts {
+				pauses = append(pauses, r.PauseUS)
+			}
+			w.Close()
+		}
+		b.ReportMetric(time.Since(begun).Seconds()*1000/float64(len(ps)), "ms/partition")
+		var took []time.Duration
+		for _, stop := range stops {
+			took = append(took, stop()...)
+		}
+		slices.Sort(pauses)
+		slices.Sort(took)
+		b.ReportMetric(float64(pauses[len(pauses)/2])/1000, "pause-p50-ms")
+		b.ReportMetric(float64(pauses[len(pauses)*99/100])/1000, "pause-p99-ms")
+		b.ReportMetric(float64(len(took)), "writes")
+		b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "write-p50-ms")
+		b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "write-p99-ms")
+	}
+}
+
+// batches writes to four partitions in each transaction; those that moved are
+// left out from then on.
+func (p *pair) batches(ctx context.Context, ps []shard.Partition, n int) func() []time.Duration {
+	conn := connect(p.t, p.dsns[src])
+	ctx, cancel := context.WithCancel(ctx)
+	var took []time.Duration
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := n; ctx.Err() == nil; i += 7 {
+			var four []int32
+			for k := range 4 {
+				four = append(four, int32(ps[(i+k*51)%len(ps)]))
+			}
+			slices.Sort(four)
+			begun := time.Now()
+			err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+				if _, err := tx.Exec(ctx, "SELECT control.gate($1)", four); err != nil {
+					return err
+				}
+				_, err := tx.Exec(ctx, "UPDATE data.messages SET change = coalesce(change, 0) + 1 WHERE partition = ANY($1) AND seq = $2", four, i%100+1)
+				return err
+			})
+			if err == nil {
+				took = append(took, time.Since(begun))
+			}
+			_ = sleep(ctx, 2*time.Millisecond)
+		}
+	})
+	return func() []time.Duration {
+		cancel()
+		wg.Wait()
+		return took
 	}
 }

@@ -20,6 +20,9 @@ type Config struct {
 	DSN func(shard.ID) (string, error)
 	// Shards tells all shards of the ring.
 	Shards func() []shard.ID
+	// Term tells the term of a shard's primary, so that a former one is not taken
+	// for it; nil, or 0: any will do.
+	Term   func(shard.ID) int64
 	Budget time.Duration // of a fence; 0: 150 ms
 	At     reshard.At
 	Logger *slog.Logger // nil: silent
@@ -89,15 +92,33 @@ func (e *Engine) dial(ctx context.Context, id shard.ID, purpose string, more ...
 	if err != nil {
 		return nil, fmt.Errorf("shard %s: %w", id, err)
 	}
-	var found string
-	if err := conn.QueryRow(ctx, "SELECT shard_id FROM control.shard_self").Scan(&found); err != nil || shard.ID(found) != id {
+	if err := e.checkPrimary(ctx, conn, id); err != nil {
 		hangUp(conn)
-		if err == nil {
-			err = fmt.Errorf("the database at its address is that of shard %q", found)
-		}
 		return nil, fmt.Errorf("shard %s: %w", id, err)
 	}
 	return conn, nil
+}
+
+// checkPrimary refuses a server that is not the shard's primary.
+func (e *Engine) checkPrimary(ctx context.Context, conn *pgx.Conn, id shard.ID) error {
+	var found string
+	var term, want int64
+	var standby bool
+	if err := conn.QueryRow(ctx, "SELECT shard_id, term, pg_is_in_recovery() FROM control.shard_self").Scan(&found, &term, &standby); err != nil {
+		return err
+	}
+	if e.cfg.Term != nil {
+		want = e.cfg.Term(id)
+	}
+	switch {
+	case shard.ID(found) != id:
+		return fmt.Errorf("the database at its address is that of shard %q", found)
+	case standby:
+		return errors.New("the server at its address is a standby")
+	case want != 0 && term != want:
+		return fmt.Errorf("the server at its address has term %d, the ring says %d", term, want)
+	}
+	return nil
 }
 
 // quick are the settings for statements that look up rows by their keys: never
