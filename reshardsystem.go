@@ -49,7 +49,7 @@ func (t *target) openRing(ctx context.Context) (*ringSystem, error) {
 		return nil, err
 	}
 	s.reg = register.Open(register.Config{Shards: s.addresses, Resolve: s.resolve, Witness: s.t.witness, At: s.at})
-	s.engine = move.New(move.Config{DSN: s.dsn, Shards: s.ids, At: s.at, Logger: s.logger, Free: freeAt})
+	s.engine = move.New(move.Config{DSN: s.dsn, Term: s.term, Shards: s.ids, At: s.at, Logger: s.logger, Free: freeAt})
 	s.probe = register.NewProbe(s.dsn)
 	b := newAdminBoard(s.instances, s.logger)
 	s.desk = &ringDesk{ring: s.reg, welcome: welcomeShard, by: whoAmI(), now: time.Now}
@@ -197,6 +197,14 @@ func (s *ringSystem) dsn(id shard.ID) (string, error) {
 		return "", fmt.Errorf("the ring does not name shard %s", id)
 	}
 	return s.resolve(seat.Addr)
+}
+
+// term is that of a shard's primary; 0: it has no place yet.
+func (s *ringSystem) term(id shard.ID) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seat, _ := s.ring.Seat(id)
+	return seat.Term
 }
 
 // instances are the shards of the ring with their addresses. One whose address is

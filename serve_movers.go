@@ -55,7 +55,7 @@ func newMovers(cfg Config, s *store.Store, logger *slog.Logger) (*movers, error)
 		Witness: witnessIn(cfg.WitnessDir),
 		At:      at,
 	})
-	m.engine = move.New(move.Config{DSN: m.dsn, Shards: m.shards, At: at, Logger: logger})
+	m.engine = move.New(move.Config{DSN: m.dsn, Term: m.term, Shards: m.shards, At: at, Logger: logger})
 	m.probe = register.NewProbe(m.dsn)
 	m.conductor = reshard.Conductor{
 		Config: reshard.Config{Register: m.ring, Backend: m.engine, Probe: m.probe, At: at, Logger: logger},
@@ -73,6 +73,16 @@ func asMover(dsn string) (string, error) {
 		return dsn, err
 	}
 	return store.AsUser(dsn, store.MoverRole)
+}
+
+// term is that of a shard's primary, as the store follows it; 0: not known.
+func (m *movers) term(id shard.ID) int64 {
+	ring := m.store.RingDocument()
+	if ring == nil {
+		return 0
+	}
+	seat, _ := ring.Seat(id)
+	return seat.Term
 }
 
 // dsn is where a shard is, as the store follows it.
