@@ -123,6 +123,7 @@ type carrier struct {
 	ended   chan ending
 	held    map[shard.Partition]hold
 	looked  time.Time
+	lost    time.Time // since when partitions were served by no shard; zero: none is
 }
 
 type ending struct {
@@ -207,6 +208,11 @@ func (c *carrier) same(ring *shard.Ring) error {
 // errFinished says that somebody else has finished the plan.
 var errFinished = errors.New("the reshard is finished")
 
+// lostPatience is how many polls a partition may be served by no shard: the rows
+// are not read in one instant, and a shard that has just come may not be asked
+// yet.
+const lostPatience = 10
+
 // look finds out what is left to do, and finishes when that is nothing.
 func (c *carrier) look(ctx context.Context) (finished bool, err error) {
 	c.looked = time.Now()
@@ -216,7 +222,11 @@ func (c *carrier) look(ctx context.Context) (finished bool, err error) {
 		return false, ctx.Err()
 	}
 	t := look(c.ring.Map, pic, c.cfg.Bounds, false)
-	if len(t.lost) > 0 {
+	if len(t.lost) == 0 {
+		c.lost = time.Time{}
+	} else if c.lost.IsZero() {
+		c.lost = c.looked
+	} else if c.looked.Sub(c.lost) > lostPatience*c.cfg.Poll {
 		return false, c.pausePlan(ctx, fmt.Sprintf("%d partitions are served by no shard, the first is %s", len(t.lost), t.lost[0]))
 	}
 	if t.done() {

@@ -139,6 +139,9 @@ func (s *scenario) do(order []string) {
 		s.change(func(r *shard.Ring) (*shard.Ring, error) { return r.Adjust(shard.PlanChange{Paused: &on}) })
 	case "down", "up":
 		s.m.down[id] = order[0] == "down"
+	case "lose":
+		p, _ := strconv.Atoi(arg(2))
+		delete(s.m.rows[id], shard.Partition(p))
 	case "at":
 		s.rule(order[1:])
 	case "run":

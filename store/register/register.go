@@ -32,16 +32,22 @@ type Config struct {
 // Register is a reshard.Register over the acceptors of a system. Close it.
 type Register struct {
 	*reshard.Register
-	cfg Config
+	cfg  Config
+	docs *docs
 
 	mu     sync.Mutex
-	shards map[shard.ID]*onShard
-	old    []*onShard // replaced since the shard moved
+	shards map[place]*onShard
+}
+
+// place is where a shard is or was: a promotion changes it.
+type place struct {
+	id  shard.ID
+	dsn string
 }
 
 // Open returns the register. It connects when it is first used.
 func Open(cfg Config) *Register {
-	r := &Register{cfg: cfg, shards: map[shard.ID]*onShard{}}
+	r := &Register{cfg: cfg, docs: &docs{}, shards: map[place]*onShard{}}
 	host, _ := os.Hostname()
 	r.Register = reshard.NewRegister(reshard.RegisterConfig{
 		Name:    fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:8]),
@@ -61,10 +67,7 @@ func (r *Register) Close() {
 	for _, a := range r.shards {
 		a.close()
 	}
-	for _, a := range r.old {
-		a.close()
-	}
-	r.shards, r.old = nil, nil
+	r.shards = nil
 }
 
 func (r *Register) known() []string {
@@ -119,16 +122,14 @@ func (r *Register) dial(_ context.Context, name string, ring *shard.Ring) (resha
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a := r.shards[id]
-	switch {
-	case r.shards == nil:
+	if r.shards == nil {
 		return nil, fmt.Errorf("the register is closed")
-	case a == nil:
-		a = newOnShard(id, dsn)
-	case a.dsn != dsn:
-		r.old = append(r.old, a)
-		a = newOnShard(id, dsn)
 	}
-	r.shards[id] = a
+	a := r.shards[place{id, dsn}]
+	if a == nil {
+		a = newOnShard(id, dsn)
+		a.docs = r.docs
+		r.shards[place{id, dsn}] = a
+	}
 	return a, nil
 }

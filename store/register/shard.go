@@ -1,9 +1,11 @@
 package register
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,12 +19,35 @@ import (
 type onShard struct {
 	id   shard.ID
 	dsn  string
+	docs *docs
 	turn chan struct{} // held by who uses conn
 	conn *pgx.Conn
 }
 
 func newOnShard(id shard.ID, dsn string) *onShard {
-	return &onShard{id: id, dsn: dsn, turn: make(chan struct{}, 1)}
+	return &onShard{id: id, dsn: dsn, docs: &docs{}, turn: make(chan struct{}, 1)}
+}
+
+// docs remembers the document that was read last: acceptors nearly always hold
+// the same, and reading one takes longer than asking for it.
+type docs struct {
+	mu   sync.Mutex
+	text []byte
+	ring *shard.Ring
+}
+
+func (d *docs) parse(text []byte) (*shard.Ring, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ring != nil && bytes.Equal(text, d.text) {
+		return d.ring, nil
+	}
+	ring := new(shard.Ring)
+	if err := json.Unmarshal(text, ring); err != nil {
+		return nil, err
+	}
+	d.text, d.ring = bytes.Clone(text), ring
+	return ring, nil
 }
 
 // Each statement is one transaction, so its answer is durable. When nothing is
@@ -69,8 +94,8 @@ func (a *onShard) ask(ctx context.Context, sql string, args ...any) (reshard.Vot
 		if err != nil || doc == nil {
 			return err
 		}
-		v.Doc = new(shard.Ring)
-		return json.Unmarshal(doc, v.Doc)
+		v.Doc, err = a.docs.parse(doc)
+		return err
 	})
 	return v, err
 }
