@@ -131,7 +131,7 @@ var configDefaults = map[string]any{
 // envOwn are the variables that are not configuration: gori up hands
 // listening sockets to its nodes by the first; the last ones let
 // gori torture break things.
-var envOwn = []string{envListenFD, envAdminFD, envListenShared, "GORI_TEST_PG", envFaults, envTaps, envCrash, envStop, envControl}
+var envOwn = []string{envListenFD, envAdminFD, envListenShared, "GORI_TEST_PG", "GORI_TEST_LONG", envFaults, envTaps, envCrash, envStop, envControl}
 
 // loadConfig reads file (or config.yaml, if that is there and file is empty)
 // and the environment, which wins. It returns the file it read, "" for none.

@@ -173,23 +173,26 @@ func isTerminal(w io.Writer) bool {
 func (s *ringSystem) startShow(ctx context.Context, o *reshardOptions, plan shard.Plan) *reshardShow {
 	show := &reshardShow{w: o.out, tty: isTerminal(o.out)}
 	ctx, show.stop = context.WithCancel(ctx)
-	if o.json {
-		return show
-	}
-	every := lineEvery
-	if show.tty {
-		every = showEvery
-	} else {
+	every := 1
+	switch {
+	case o.json:
+	case show.tty:
+	default:
+		every = int(lineEvery / showEvery)
 		fmt.Fprintf(o.out, "%s %s (%s): moving\n", plan.Kind, plan.Shard, plan.ID)
 	}
 	show.wg.Go(func() {
-		tick := time.NewTicker(every)
+		tick := time.NewTicker(showEvery)
 		defer tick.Stop()
-		for {
+		for n := 1; ; n++ {
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
+			}
+			// Where the shards are may change on the way.
+			if _, err := s.read(ctx); err != nil || o.json || n%every != 0 {
+				continue
 			}
 			if r, err := s.report(ctx); err == nil && r.Plan != nil {
 				show.draw(r)
