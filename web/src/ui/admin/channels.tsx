@@ -52,7 +52,7 @@ function Hot({ list }: { list: readonly HotChannel[] }) {
           cell: (h) => (
             <span class="rate-bar">
               <svg viewBox="0 0 60 6" preserveAspectRatio="none" aria-hidden="true">
-                <rect width={Math.max(1, (h.per_minute / most) * 60)} height="6" rx="3" />
+                <rect width={Math.max(1, (h.per_minute / most) * 60)} height="6" />
               </svg>
               {count(h.per_minute)}
             </span>

@@ -22,10 +22,10 @@ export function whole(n: number, to: Lang = lang.value): string {
   return Math.round(n).toLocaleString(to);
 }
 
-/** Microseconds as milliseconds: 0.8 ms, 12 ms. */
+/** Microseconds as milliseconds: 0.25 ms, 9.2 ms, 12 ms. */
 export function millis(us: number, to: Lang = lang.value): string {
   const ms = us / 1000;
-  return `${ms.toLocaleString(to, { maximumFractionDigits: ms < 10 ? 1 : 0 })} ms`;
+  return `${ms.toLocaleString(to, { maximumFractionDigits: ms < 1 ? 2 : ms < 10 ? 1 : 0 })} ms`;
 }
 
 export function share(part: number, to: Lang = lang.value): string {

@@ -42,8 +42,8 @@ export function Progress({ status, ring, ordered }: { status: ReshardStatus; rin
         </div>
         <div class="bar-line" role="progressbar" aria-label={a("progress")} aria-valuemin={0} aria-valuemax={all} aria-valuenow={status.done}>
           <svg viewBox="0 0 100 2" preserveAspectRatio="none" aria-hidden="true">
-            <rect class="lane-back" width="100" height="2" rx="1" />
-            <rect class="bar-fill" width={part * 100} height="2" rx="1" />
+            <rect class="lane-back" width="100" height="2" />
+            <rect class="bar-fill" width={part * 100} height="2" />
           </svg>
         </div>
         <dl class="facts">

@@ -74,8 +74,8 @@ function Lane({ shard: s, seat, colours, most, past }: {
       </header>
       <div class="lane-size">
         <svg viewBox="0 0 100 3" preserveAspectRatio="none" aria-hidden="true">
-          <rect class="lane-back" width="100" height="3" rx="1.5" />
-          <rect class={`lane-fill seat-${colours.get(s.id) ?? 7}`} width={Math.max(0.6, (s.bytes / most) * 100)} height="3" rx="1.5" />
+          <rect class="lane-back" width="100" height="3" />
+          <rect class={`lane-fill seat-${colours.get(s.id) ?? 7}`} width={Math.max(0.6, (s.bytes / most) * 100)} height="3" />
         </svg>
         <strong class="num">{bytes(s.bytes)}</strong>
       </div>
