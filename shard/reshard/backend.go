@@ -187,8 +187,8 @@ type Receipt struct {
 	Rows      int64           `json:"rows"`
 	Bytes     int64           `json:"bytes"`    // copied
 	Followed  int64           `json:"followed"` // rows copied again since they changed
-	// PauseUS is how long writes had to wait, in microseconds: from asking for
-	// the fence to the target's commit.
+	// PauseUS is how long writes had to wait, in microseconds: from asking for the
+	// fence until the source pointed to the target.
 	PauseUS  int64            `json:"pause_us"`
 	Tables   []TableReceipt   `json:"tables"`
 	Channels []ChannelReceipt `json:"channels"`

@@ -67,24 +67,26 @@ func release(ctx context.Context, w Work) error {
 }
 
 // move fills and cuts, several times if the fence took too long.
-func (c *carrier) move(ctx context.Context, w Work) ([]Receipt, error) {
+func (c *carrier) move(ctx context.Context, w Work) (receipts []Receipt, err error) {
 	for try := 1; ; try++ {
 		if err := w.Fill(ctx, c.throttle); err != nil {
-			return nil, err
+			return receipts, err
 		}
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return receipts, err
 		}
-		receipts, err := cut(ctx, w)
+		// Some partitions of a group may move before the fence of others is too long.
+		got, err := cut(ctx, w)
+		receipts = append(receipts, got...)
 		var budget *BudgetError
 		if !errors.As(err, &budget) {
 			return receipts, err
 		}
 		if try >= c.cfg.Patience {
-			return nil, fmt.Errorf("%d fences in a row: %w", try, err)
+			return receipts, fmt.Errorf("%d fences in a row: %w", try, err)
 		}
 		if err := sleep(ctx, backOff(try, c.cfg.Poll)); err != nil {
-			return nil, err
+			return receipts, err
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -36,6 +37,9 @@ type Config struct {
 type Engine struct {
 	cfg Config
 	log *slog.Logger
+
+	mu      sync.Mutex
+	weights map[shard.ID]weights // guarded by mu
 }
 
 var _ reshard.Backend = (*Engine)(nil)
@@ -53,7 +57,7 @@ func New(cfg Config) *Engine {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Engine{cfg: cfg, log: cfg.Logger}
+	return &Engine{cfg: cfg, log: cfg.Logger, weights: map[shard.ID]weights{}}
 }
 
 const (
@@ -146,24 +150,57 @@ func hangUp(conn *pgx.Conn) {
 	_ = conn.Close(ctx)
 }
 
-// each runs fn for every shard of the ring, one after the other, and returns
-// which did not answer.
+// each connects to every shard of the ring at once, runs fn for one after the
+// other, and returns which did not answer.
 func (e *Engine) each(ctx context.Context, fn func(id shard.ID, conn *pgx.Conn) error) (down []shard.ID, err error) {
-	for _, id := range e.cfg.Shards() {
-		conn, derr := e.dial(ctx, id, "look")
-		if derr == nil {
-			derr = fn(id, conn)
-			hangUp(conn)
+	ids := e.cfg.Shards()
+	conns, errs := make([]*pgx.Conn, len(ids)), make([]error, len(ids))
+	var wg sync.WaitGroup
+	for i, id := range ids {
+		wg.Go(func() { conns[i], errs[i] = e.dial(ctx, id, "look") })
+	}
+	wg.Wait()
+	for i, id := range ids {
+		if errs[i] == nil {
+			errs[i] = fn(id, conns[i])
 		}
-		if derr != nil {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			e.log.Info("a shard did not answer", "shard", id, "error", derr)
-			down, err = append(down, id), errors.Join(err, derr)
+		hangUp(conns[i])
+		if errs[i] != nil {
+			e.log.Info("a shard did not answer", "shard", id, "error", errs[i])
+			down = append(down, id)
 		}
 	}
-	return down, err
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return down, errors.Join(errs...)
+}
+
+// weightsLast is how long estimates of rows are good.
+const weightsLast = 30 * time.Second
+
+// weights are the rows of a shard's partitions, as estimated at a time.
+type weights struct {
+	at   time.Time
+	rows map[shard.Partition]int64
+}
+
+// weigh is the package's weigh for all partitions of a shard, not each time.
+func (e *Engine) weigh(ctx context.Context, id shard.ID, conn *pgx.Conn) (map[shard.Partition]int64, error) {
+	e.mu.Lock()
+	known, there := e.weights[id]
+	e.mu.Unlock()
+	if there && e.cfg.Now().Sub(known.at) < weightsLast {
+		return known.rows, nil
+	}
+	rows, err := weigh(ctx, conn, nil)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.weights[id] = weights{e.cfg.Now(), rows}
+	return rows, nil
 }
 
 // Look implements reshard.Backend.
@@ -175,7 +212,7 @@ func (e *Engine) Look(ctx context.Context) (*reshard.Picture, error) {
 		if err != nil {
 			return err
 		}
-		rows, err := weigh(ctx, conn, nil)
+		rows, err := e.weigh(ctx, id, conn)
 		if err != nil {
 			return err
 		}

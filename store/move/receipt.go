@@ -1,6 +1,7 @@
 package move
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -133,17 +134,41 @@ func (e *Engine) witness(ctx context.Context, conn *pgx.Conn, tables []*statemen
 	if err != nil {
 		return nil, err
 	}
-	channels, err := channelReceipts(ctx, conn, ps, nil)
-	if err != nil {
+	// Two passes over the same rows, at the same time.
+	type counted struct {
+		by  map[int32][]reshard.ChannelReceipt
+		err error
+	}
+	channels := make(chan counted, 1)
+	go func() {
+		second, err := e.dial(ctx, g.From, "receipt", bulk...)
+		if err != nil {
+			channels <- counted{nil, err}
+			return
+		}
+		defer hangUp(second)
+		by, err := channelReceipts(ctx, second, ps, nil)
+		channels <- counted{by, err}
+	}()
+	list, terr := totals(ctx, conn, tables, ps)
+	got := <-channels
+	if err := cmp.Or(terr, got.err); err != nil {
 		return nil, err
 	}
+	for i, p := range ps {
+		o, r := owners[shard.Partition(p)], &list[i]
+		r.Reshard, r.Partition, r.From, r.To = g.Reshard, shard.Partition(p), g.From, g.To
+		r.Epoch, r.Attempt, r.At, r.Channels = o.epoch, o.attempt, o.fencedAt.UTC(), got.by[p]
+	}
+	return list, nil
+}
+
+// totals makes the parts of receipts that are about tables.
+func totals(ctx context.Context, conn *pgx.Conn, tables []*statements, ps []int32) ([]reshard.Receipt, error) {
 	list := make([]reshard.Receipt, len(ps))
 	at := map[int32]int{}
 	for i, p := range ps {
-		o := owners[shard.Partition(p)]
 		at[p] = i
-		list[i] = reshard.Receipt{Reshard: g.Reshard, Partition: shard.Partition(p), From: g.From, To: g.To,
-			Epoch: o.epoch, Attempt: o.attempt, At: o.fencedAt.UTC(), Channels: channels[p]}
 	}
 	for _, t := range tables {
 		rows, err := conn.Query(ctx, t.totals, ps)
