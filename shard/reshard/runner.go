@@ -123,6 +123,7 @@ type carrier struct {
 	ended   chan ending
 	held    map[shard.Partition]hold
 	looked  time.Time
+	stuck   bool      // some partitions wait for a shard that is down
 	lost    time.Time // since when partitions were served by no shard; zero: none is
 }
 
@@ -160,17 +161,28 @@ func (c *carrier) run(ctx context.Context) error {
 			if err := c.watch(ctx); err != nil {
 				return err
 			}
-		case <-c.shortWait():
+		case <-c.lookAgain():
 		}
 	}
 }
 
-// shortWait lets run look again soon when nothing else would wake it.
-func (c *carrier) shortWait() <-chan time.Time {
-	if len(c.queue)+len(c.running) > 0 {
+// lookAgain wakes run when nothing else would: soon, but not before what is held
+// back may be tried again, and without hurry while a shard is down.
+func (c *carrier) lookAgain() <-chan time.Time {
+	switch {
+	case len(c.queue)+len(c.running) > 0:
 		return nil
+	case c.stuck:
+		return time.After(c.cfg.Poll)
 	}
-	return time.After(c.cfg.Poll / 4)
+	wait := c.cfg.Poll / 4
+	now := time.Now()
+	for _, h := range c.held {
+		if left := h.until.Sub(now); left > 0 {
+			wait = min(max(wait, left), c.cfg.Poll)
+		}
+	}
+	return time.After(wait)
 }
 
 // watch reads the document and does as it says.
@@ -222,6 +234,7 @@ func (c *carrier) look(ctx context.Context) (finished bool, err error) {
 		return false, ctx.Err()
 	}
 	t := look(c.ring.Map, pic, c.cfg.Bounds, false)
+	c.stuck = len(t.stuck) > 0
 	if len(t.lost) == 0 {
 		c.lost = time.Time{}
 	} else if c.lost.IsZero() {
