@@ -10,7 +10,6 @@ import (
 
 	"gori/shard"
 	"gori/shard/reshard"
-	"gori/store/storetest"
 )
 
 // atStep does something the first time a step is passed.
@@ -356,121 +355,5 @@ func TestCleanRefusesWhatIsServed(t *testing.T) {
 	left, err := p.Left(t.Context(), src)
 	if err != nil || left != fmt.Sprintf("%d partitions not given away, %d effects", shard.Partitions-1, 4) {
 		t.Errorf("left %q, %v", left, err)
-	}
-}
-
-// The answer to the commit is lost: what holds is what the target says.
-func TestAnUnknownOutcomeIsSettledAtTheTarget(t *testing.T) {
-	t.Parallel()
-	p := newPair(t)
-	p.fill([]shard.Partition{1, 2}, 8)
-	for part, want := range map[shard.Partition]string{1: "active incoming", 2: "gone active"} {
-		var w *work
-		e := p.another(atStep("delta", func() {
-			hangUp(w.t)
-			if part == 2 {
-				p.exec(dst, "UPDATE control.partition_owner SET state = 'active', epoch = epoch + 1, peer = '' WHERE partition = 2")
-			}
-		}))
-		got, err, _ := beginOn(t, e, part)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w = got.(*work)
-		if err := w.Fill(t.Context(), free{}); err != nil {
-			t.Fatal(err)
-		}
-		receipts, err := w.Cut(t.Context())
-		if (err == nil) != (part == 2) || len(receipts) != int(part)-1 {
-			t.Errorf("partition %d: %d receipts, %v", part, len(receipts), err)
-		}
-		w.Close()
-		p.wantStates(want, part)
-	}
-	p.mustWrite(src, 1, "UPDATE data.users SET lang = 'ko' WHERE partition = 1")
-	p.move(1)
-}
-
-// A mover is frozen inside the fence: its sessions end by themselves, a node
-// heals the partition within two seconds, and when it wakes it changes nothing.
-func TestAMoverFrozenInTheFence(t *testing.T) {
-	t.Parallel()
-	p := newPair(t)
-	p.fill([]shard.Partition{1}, 8)
-	ctx, stop := context.WithCancel(t.Context())
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		p.Watch(ctx)
-	}()
-	defer func() {
-		stop()
-		<-watched
-	}()
-	var w *work
-	e := p.another(atStep("delta", func() {
-		w.keepS.mu.Lock()
-		w.keepT.mu.Lock()
-		defer w.keepS.mu.Unlock()
-		defer w.keepT.mu.Unlock()
-		frozen := time.Now()
-		for p.states(1) != "active incoming" {
-			if time.Since(frozen) > time.Minute {
-				t.Fatal("it is not healed:", p.states(1))
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-		t.Logf("healed after %v", time.Since(frozen))
-		p.mustWrite(src, 1, "UPDATE data.users SET lang = 'ko' WHERE partition = 1")
-	}))
-	got, err, _ := beginOn(t, e, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w = got.(*work)
-	if err := w.Fill(t.Context(), free{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Cut(t.Context()); err == nil {
-		t.Error("it did not notice")
-	}
-	w.Close()
-	p.wantStates("active incoming", 1)
-	p.move(1)
-}
-
-func TestATargetThatStops(t *testing.T) {
-	t.Parallel()
-	in := storetest.StartInstance(t)
-	p := newPairOn(t, map[shard.ID]string{src: storetest.DSN(t), dst: in.DSN("gori")})
-	ps := []shard.Partition{1, 2}
-	p.fill(ps, 8)
-	before := p.digests(src, ps)
-	again := func() {
-		t.Helper()
-		if err := in.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		p.conn[dst] = connect(t, p.dsns[dst])
-	}
-	for i, step := range []string{"copied", "fenced"} {
-		part := ps[i]
-		if _, err, _ := run(t, p.another(atStep(step, in.Kill)), part); err == nil {
-			t.Fatalf("it stopped at %s and nobody noticed", step)
-		}
-		again()
-		// A session of it may have lived long enough to commit.
-		if got := p.states(part); got != "active incoming" && got != "fenced active" {
-			t.Fatal(got)
-		}
-		p.move(part)
-	}
-	p.wantStates("gone active", ps...)
-	// Durable where it is said to be: the target stops without warning once more.
-	in.Kill()
-	again()
-	p.wantStates("gone active", ps...)
-	if !equalDigests(before, p.digests(dst, ps)) {
-		t.Error("rows differ")
 	}
 }
