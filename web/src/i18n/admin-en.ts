@@ -145,7 +145,7 @@ export const adminEn = {
   from: "From",
   to: "To",
   step: "Step",
-  attempt: "Attempt",
+  attempt: "attempt",
   throttle: "Bounds",
   mbps: "MB a second",
   mbpsHint: "0: no bound",
