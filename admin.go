@@ -62,7 +62,7 @@ func newRing() *cobra.Command {
 	c := &cobra.Command{Use: "ring", Short: "Show which shard keeps what, and plan changes"}
 	plan := &cobra.Command{Use: "plan", Short: "Say what a change of the ring would move, without moving anything"}
 	plan.AddCommand(newPlan("add", "add NAME[=DSN]", "What would move if a shard joined"), newPlan("remove", "remove NAME", "What would move if a shard left"))
-	c.AddCommand(newRingShow(), plan)
+	c.AddCommand(newRingShow(), plan, newRingWitness(), newRingRejoin())
 	return c
 }
 

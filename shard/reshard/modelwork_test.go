@@ -96,7 +96,7 @@ func (w *modelWork) both(from, to OwnerState, do func(q shard.Partition, s, t *m
 	for _, q := range w.ps {
 		do(q, p.rows[w.g.From][q], p.rows[w.g.To][q])
 	}
-	p.check("after a step of " + string(w.g.From) + "→" + string(w.g.To), w.ps)
+	p.check("after a step of "+string(w.g.From)+"→"+string(w.g.To), w.ps)
 	return nil
 }
 

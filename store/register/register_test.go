@@ -207,10 +207,7 @@ func TestAnAcceptorThatWentBackJoinsAnew(t *testing.T) {
 	if err := register.Restore(t.Context(), s.dsns["c"], "c", reshard.Ballot{}, old); err != nil {
 		t.Fatal(err)
 	}
-	reset := func(ctx context.Context, floor reshard.Ballot) error {
-		return register.Reset(ctx, s.dsns["c"], "c", floor)
-	}
-	if err := r.Rejoin(t.Context(), "c", reset); err != nil {
+	if err := r.RejoinShard(t.Context(), "c"); err != nil {
 		t.Fatal(err)
 	}
 	want := read(t, r)
@@ -221,7 +218,7 @@ func TestAnAcceptorThatWentBackJoinsAnew(t *testing.T) {
 		t.Errorf("b and c read version %d, not %d", got.Version, want.Version)
 	}
 	// It may be told to again, which changes only the version.
-	if err := r.Rejoin(t.Context(), "c", reset); err != nil {
+	if err := r.RejoinShard(t.Context(), "c"); err != nil {
 		t.Fatal(err)
 	}
 }

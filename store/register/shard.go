@@ -208,3 +208,17 @@ func set(ctx context.Context, dsn string, id shard.ID, sql string, args ...any) 
 		return err
 	})
 }
+
+// RejoinShard makes the acceptor of a shard that lost its memory a new one; see
+// reshard.Register.Rejoin.
+func (r *Register) RejoinShard(ctx context.Context, id shard.ID) error {
+	ring, err := r.Peek(ctx)
+	if err != nil {
+		return err
+	}
+	dsn, err := r.DSN(id, ring)
+	if err != nil {
+		return err
+	}
+	return r.Rejoin(ctx, string(id), func(ctx context.Context, floor reshard.Ballot) error { return Reset(ctx, dsn, id, floor) })
+}
