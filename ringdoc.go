@@ -92,7 +92,7 @@ func (t *target) document(ctx context.Context) (*shard.Ring, []ShardConfig, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	reg := register.Open(register.Config{Shards: func() map[shard.ID]string { return at }, Resolve: resolve, Witness: t.witness})
+	reg := register.Open(register.Config{Shards: func() map[shard.ID]string { return at }, Resolve: resolve, Witness: t.witness, Witnesses: t.witnesses})
 	defer reg.Close()
 	doc, err := reg.Peek(ctx)
 	if err != nil {

@@ -52,8 +52,8 @@ func newMovers(cfg Config, s *store.Store, logger *slog.Logger) (*movers, error)
 			}
 			return asMover(dsn)
 		},
-		Witness: witnessIn(cfg.WitnessDir),
-		At:      at,
+		Witness: witnessIn(cfg.WitnessDir), Witnesses: witnessesIn(cfg.WitnessDir),
+		At: at,
 	})
 	m.engine = move.New(move.Config{DSN: m.dsn, Term: m.term, Shards: m.shards, At: at, Logger: logger})
 	m.probe = register.NewProbe(m.dsn)

@@ -23,7 +23,7 @@ const (
 
 func newShard() *cobra.Command {
 	c := &cobra.Command{Use: "shard", Short: "Look after shards that have a standby"}
-	c.AddCommand(newShardStatus(), newShardStandby(), newShardAlone(), newShardPromote())
+	c.AddCommand(newShardStatus(), newShardStandby(), newShardAlone(), newShardPromote(), newShardWitness())
 	return c
 }
 
@@ -47,7 +47,7 @@ func (t *target) openShards() (*shardDesk, error) {
 	if d.resolve, err = t.resolver(); err != nil {
 		return nil, err
 	}
-	d.reg = register.Open(register.Config{Shards: func() map[shard.ID]string { return at }, Resolve: d.resolve, Witness: t.witness})
+	d.reg = register.Open(register.Config{Shards: func() map[shard.ID]string { return at }, Resolve: d.resolve, Witness: t.witness, Witnesses: t.witnesses})
 	return d, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -228,4 +229,50 @@ func (d *shardDesk) yield(ctx context.Context, promoted *replica.Server, id shar
 	}
 	_, err = promoted.Yield(ctx, all)
 	return err
+}
+
+func newShardWitness() *cobra.Command {
+	var t target
+	var drop bool
+	c := &cobra.Command{
+		Use:   "witness NAME",
+		Short: "Have a file of this host keep the ring document too",
+		Long: `Adds a keeper of the ring document that is no shard: a file in witness_dir. The
+ring is changed by a majority of its keepers: with three of them one may be dead,
+which a promotion needs. gori up --standby makes its own.`,
+		Args: oneShard,
+		RunE: func(c *cobra.Command, args []string) error {
+			d, err := t.openShards()
+			if err != nil {
+				return err
+			}
+			defer d.reg.Close()
+			if _, err := t.witness(args[0]); err != nil {
+				return usageError{err}
+			}
+			name := shard.WitnessPrefix + args[0]
+			err = d.say(c.Context(), func(r *shard.Ring) (*shard.Ring, error) {
+				if drop {
+					return r.DropAcceptor(name)
+				}
+				return r.AddAcceptor(name)
+			})
+			if err != nil {
+				return err
+			}
+			// Those before count no more once the change is settled.
+			if err := d.say(c.Context(), (*shard.Ring).Settle); err != nil {
+				return err
+			}
+			ring, err := d.reg.Peek(c.Context())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "The ring is changed by %d of %s.\n", len(ring.Acceptors)/2+1, strings.Join(ring.Acceptors, ", "))
+			return nil
+		},
+	}
+	t.flags(c)
+	c.Flags().BoolVar(&drop, "drop", false, "it keeps it no longer")
+	return c
 }

@@ -47,8 +47,9 @@ func newUpRings(cluster *local.Cluster) (*upRings, error) {
 			}
 			return known
 		},
-		Resolve: func(addr string) (string, error) { return instanceDSN(cluster.Instances(), addr) },
-		Witness: witnessIn(dir),
+		Resolve:   func(addr string) (string, error) { return instanceDSN(cluster.Instances(), addr) },
+		Witness:   witnessIn(dir),
+		Witnesses: witnessesIn(dir),
 	})
 	return r, nil
 }

@@ -24,6 +24,9 @@ type Config struct {
 	// Witness returns the file of a witness (its name without the prefix); nil:
 	// there is none within reach.
 	Witness func(name string) (path string, err error)
+	// Witnesses are those within reach, by name; they are asked before the
+	// document is known, too. nil: none.
+	Witnesses func() []string
 	// Timeout bounds the answer of each acceptor; 0: 1 s.
 	Timeout time.Duration
 	At      reshard.At
@@ -74,6 +77,11 @@ func (r *Register) known() []string {
 	var names []string
 	for id := range r.cfg.Shards() {
 		names = append(names, string(id))
+	}
+	if r.cfg.Witnesses != nil {
+		for _, name := range r.cfg.Witnesses() {
+			names = append(names, shard.WitnessPrefix+name)
+		}
 	}
 	return names
 }
