@@ -153,10 +153,22 @@ func (w *work) handOver(ctx context.Context, f *fence) error {
 		return err
 	}
 	w.e.cfg.At.Pass("delta")
-	if w.left(f) < w.commit*3/2 {
+	if w.tooLate(f) {
 		return w.overBudget(f)
 	}
 	return w.activate(ctx, f)
+}
+
+// tooLate says that a commit at the target would not fit the budget any more.
+func (w *work) tooLate(f *fence) bool {
+	if w.left(f) >= w.commit*3/2 {
+		return false
+	}
+	// One commit may have met a slow moment of the disk. A fence that is taken back
+	// measures none, so what is remembered has to fade: else no fence would ever be
+	// long enough again.
+	w.commit /= 2
+	return true
 }
 
 func (w *work) overBudget(f *fence) error {
@@ -228,7 +240,7 @@ func (w *work) last(ctx context.Context, f *fence) error {
 			return err
 		}
 	}
-	if w.left(f) < w.commit*3/2 {
+	if w.tooLate(f) {
 		return w.overBudget(f)
 	}
 	return w.lastAtTarget(ctx, f, jobs, src, images)
