@@ -32,7 +32,12 @@ func newCourt(t testing.TB, shards int, edit ...func(*Config)) *court {
 
 func newCourtOn(t testing.TB, dsns []string, edit ...func(*Config)) *court {
 	t.Helper()
-	c := &court{world: newWorldOn(t, dsns, edit...), at: map[shard.ID]string{}}
+	return courtOf(newWorldOn(t, dsns, edit...))
+}
+
+// courtOf changes the ring of a world.
+func courtOf(w *world) *court {
+	c := &court{world: w, at: map[shard.ID]string{}}
 	c.ring = c.RingDocument()
 	for i, seat := range c.ring.Seats {
 		c.at[seat.ID] = c.dsns[i]

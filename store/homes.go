@@ -71,7 +71,7 @@ func (s *Store) eachGroup(ps []shard.Partition, do func(ps []shard.Partition) er
 }
 
 // readAll reads several partitions of one shard, then checks that all of them
-// are still served there. errSplit if not.
+// are still active there. errSplit if not.
 func (s *Store) readAll(ctx context.Context, ps []shard.Partition, fn func(ctx context.Context, q querier, ps []shard.Partition) error) error {
 	sh, err := s.locateAll(ps)
 	if err != nil {
@@ -87,20 +87,21 @@ func (s *Store) readAll(ctx context.Context, ps []shard.Partition, fn func(ctx c
 		return sh.settle(ctx, err)
 	}
 	defer conn.Release()
-	if err := fn(ctx, conn, ps); err != nil {
-		return sh.settle(ctx, err)
+	fnErr := sh.settle(ctx, fn(ctx, conn, ps))
+	if code := chat.CodeOf(fnErr); code == chat.CodeShardDown || ctx.Err() != nil {
+		return fnErr
 	}
 	args := partitionArgs(ps)
 	var served int
 	err = conn.QueryRow(ctx, `SELECT count(*) FROM control.partition_owner
-		WHERE partition = ANY($1) AND state IN ('active', 'fenced')`, args).Scan(&served)
+		WHERE partition = ANY($1) AND state = 'active'`, args).Scan(&served)
 	if err != nil {
 		return sh.settle(ctx, err)
 	}
 	if served != len(args) {
-		return errSplit
+		return errSplit // or one of them is fenced, which is looked at by itself
 	}
-	return nil
+	return fnErr
 }
 
 // homesOf groups users by their home partition.

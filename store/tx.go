@@ -154,17 +154,12 @@ func (s *Store) read(ctx context.Context, p shard.Partition, fn func(ctx context
 		if err != nil {
 			return err
 		}
-		ok, err := s.readOn(ctx, sh, p, fn)
-		if ok {
+		says, err := s.readOn(ctx, sh, p, fn)
+		if says == nil || says.State == "active" {
 			return err
 		}
-		if err != nil {
-			return err
-		}
-		v, err := s.inquire(ctx, sh, []int32{int32(p)})
-		if err != nil {
-			return err
-		}
+		v := verdict{moved: map[shard.Partition]shard.ID{}}
+		s.judgeState(&v, *says)
 		if again := s.heed(v, p); again != nil || try >= maxTries {
 			if !s.now().Before(deadline) {
 				return movingError()
@@ -196,29 +191,55 @@ func (s *Store) readCrowd(ctx context.Context, p shard.Partition, fn func(ctx co
 	return s.read(ctx, p, fn)
 }
 
-// readOn returns fn's error and whether what it saw counts.
-func (s *Store) readOn(ctx context.Context, sh *shardConn, p shard.Partition, fn func(ctx context.Context, q querier) error) (bool, error) {
+// readOn returns fn's error and what the shard says of p afterwards: what fn saw
+// counts if p is active. nil: the shard says nothing, and the error is final.
+func (s *Store) readOn(ctx context.Context, sh *shardConn, p shard.Partition, fn func(ctx context.Context, q querier) error) (*ownerRow, error) {
 	ctx, done, err := sh.during(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	defer done()
 	conn, err := sh.pool().Acquire(ctx)
 	if err != nil {
-		return false, sh.settle(ctx, err)
+		return nil, sh.settle(ctx, err)
 	}
 	defer conn.Release()
 	fnErr := sh.settle(ctx, fn(ctx, conn))
 	if code := chat.CodeOf(fnErr); code == chat.CodeShardDown || ctx.Err() != nil {
-		return true, fnErr
+		return nil, fnErr
 	}
-	var served bool
-	err = conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM control.partition_owner
-		WHERE partition = $1 AND state IN ('active', 'fenced'))`, int32(p)).Scan(&served)
-	if err != nil {
-		return false, sh.settle(ctx, err)
+	says := &ownerRow{Partition: int32(p)}
+	err = conn.QueryRow(ctx, `SELECT state, epoch, peer FROM control.partition_owner WHERE partition = $1`, int32(p)).Scan(&says.State, &says.Epoch, &says.Peer)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return nil, sh.settle(ctx, err)
 	}
-	return served, fnErr
+	if says.State == "fenced" {
+		s.askPeer(ctx, says)
+	}
+	return says, fnErr
+}
+
+// askPeer settles who serves a partition that is fenced on a shard: for reading
+// still that one, unless its peer has taken it over and the shard has not heard
+// of it yet. Then others may have written there, and what was read is old.
+func (s *Store) askPeer(ctx context.Context, says *ownerRow) {
+	if says.Peer == "" {
+		says.State = "active"
+		return
+	}
+	peer := s.topo.Load().find(shard.ID(says.Peer))
+	if peer == nil {
+		s.lookSoon()
+		return
+	}
+	rows, err := s.ownerRows(ctx, peer, selectOwners+" WHERE partition = $1", says.Partition)
+	switch {
+	case err != nil:
+	case len(rows) == 1 && rows[0].State != "incoming" && rows[0].Epoch > says.Epoch:
+		says.State = "gone"
+	default:
+		says.State = "active"
+	}
 }
 
 // readEach runs fn on every shard at once, as a search over all needs it. fn
