@@ -39,11 +39,13 @@ func (s *ringSystem) preflight(ctx context.Context, o *reshardOptions, order api
 	f := &flight{Refusals: []string{}}
 	id := shard.ID(order.Shard)
 	var moves []shard.Move
-	next, err := s.state().Map.Remove(id)
+	var err error
 	if order.Action == "add" {
-		next, err = s.state().Map.Add(id)
-	} else if err == nil {
+		_, err = s.state().Map.Add(id)
+	} else if next, rerr := s.state().Map.Remove(id); rerr == nil {
 		moves = shard.Moves(s.state().Map, next)
+	} else {
+		err = rerr
 	}
 	if err != nil {
 		return nil, usageError{err}

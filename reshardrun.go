@@ -13,9 +13,6 @@ import (
 	"gori/shard/reshard"
 )
 
-// endPatience bounds what a command still does when it is told to stop.
-const endPatience = 5 * time.Second
-
 // refused says that something cannot be done and nothing was changed.
 func refused(err error) error { return codedError{exitRefused, err} }
 
