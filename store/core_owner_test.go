@@ -126,6 +126,32 @@ func TestAFencedPartitionIsRetriedAndAGoneOneFollowed(t *testing.T) {
 	if r, err := h.readRoster(t.Context(), ch); err != nil || len(r.ids) != 2 {
 		t.Errorf("a read by an old route: %v %v", r, err)
 	}
+	// Nor is it told that there is nothing, where the rows were removed.
+	h.learn(p, h.shards()[from].id)
+	h.clear(from, p)
+	if page, err := h.History(t.Context(), chat.HistoryQuery{Channel: ch, Viewer: a}); err != nil || page.LastSeq != 2 {
+		t.Errorf("a read by an old route after the cleaning: %+v, %v", page, err)
+	}
+}
+
+// clear removes what a shard has of a partition.
+func (h *harness) clear(slot int, p shard.Partition) {
+	h.t.Helper()
+	ctx := context.Background()
+	err := pgx.BeginFunc(ctx, h.shards()[slot].pool(), func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT set_config('gori.gate', $1, true)", fmt.Sprintf("/%d/", p)); err != nil {
+			return err
+		}
+		for _, table := range []string{"channels", "members", "messages"} {
+			if _, err := tx.Exec(ctx, "DELETE FROM data."+table+" WHERE partition = $1", int32(p)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 // A partition goes to and fro between two shards while people write to its
