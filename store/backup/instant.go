@@ -196,5 +196,10 @@ func sideBySide[T any](list []T, name func(T) shard.ID, do func(T) error) error 
 		})
 	}
 	wg.Wait()
+	// Who was cancelled because of another's error has nothing to tell.
+	told := slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return errors.Is(err, context.Canceled) })
+	if err := errors.Join(told...); err != nil {
+		return err
+	}
 	return errors.Join(errs...)
 }

@@ -2,7 +2,6 @@ package backup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -185,7 +184,7 @@ func (s *source) readTable(ctx context.Context, query string, o Options, f *Mani
 	}
 	if _, err := s.reader.PgConn().CopyTo(ctx, to, "COPY ("+query+") TO STDOUT"); err != nil {
 		w.abort()
-		return errors.Join(context.Cause(ctx), err)
+		return err
 	}
 	return w.finish(f)
 }

@@ -154,9 +154,19 @@ func fillRest(t testing.TB, sc store.ShardConfig) {
 	ok(t, err)
 }
 
-// chatter is people who write until stop is called; it returns what they were
-// acknowledged, by channel.
-func (w *world) chatter(t testing.TB) (stop func() map[chat.ChannelID]chat.Seq) {
+// post sends as a device does: what is refused for now is sent again.
+func (w *world) post(d chat.Draft) error {
+	for {
+		_, err := w.Append(context.Background(), d)
+		if err == nil || !chat.ErrorOf(err).Retry {
+			return err
+		}
+	}
+}
+
+// chatter is people who write until stop is called; it returns how many
+// messages were acknowledged to them, by channel.
+func (w *world) chatter(t testing.TB) (stop func() map[chat.ChannelID]int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -164,12 +174,11 @@ func (w *world) chatter(t testing.TB) (stop func() map[chat.ChannelID]chat.Seq) 
 	for i, id := range w.channels {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				r, err := w.Append(context.Background(), draft(id, w.people[rand.N(len(w.people))], "live"))
-				if err != nil {
+				if err := w.post(draft(id, w.people[rand.N(len(w.people))], "live")); err != nil {
 					t.Error(err)
 					return
 				}
-				last[i].Store(int64(r[0].Seq))
+				last[i].Add(1)
 				select {
 				case <-ctx.Done():
 				case <-time.After(time.Millisecond):
@@ -177,12 +186,12 @@ func (w *world) chatter(t testing.TB) (stop func() map[chat.ChannelID]chat.Seq) 
 			}
 		})
 	}
-	return func() map[chat.ChannelID]chat.Seq {
+	return func() map[chat.ChannelID]int {
 		cancel()
 		wg.Wait()
-		got := map[chat.ChannelID]chat.Seq{}
+		got := map[chat.ChannelID]int{}
 		for i, id := range w.channels {
-			got[id] = chat.Seq(last[i].Load())
+			got[id] = int(last[i].Load())
 		}
 		return got
 	}
