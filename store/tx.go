@@ -240,13 +240,6 @@ func (s *Store) askPeer(ctx context.Context, says *ownerRow) {
 	default:
 		says.State = "active"
 	}
-<<<<<<< theirs
-	if !served {
-		return false, nil // what fn says of rows that have gone counts for nothing
-	}
-	return true, fnErr
-=======
->>>>>>> h1
 }
 
 // readEach runs fn on every shard at once, as a search over all needs it. fn
