@@ -36,6 +36,8 @@ type reshardReport struct {
 	// State is idle, running, paused, or stalled: nobody seems to carry it out.
 	State string `json:"state"`
 	By    string `json:"by,omitempty"` // who began it
+	Total int    `json:"total"`        // partitions that it moves
+	Moved int    `json:"moved"`        // of them; their receipts may come a little later
 	api.ReshardStatus
 	Last *api.ReceiptSummary `json:"last,omitempty"` // the last reshard that has receipts
 }
@@ -56,6 +58,10 @@ func (s *ringSystem) report(ctx context.Context) (*reshardReport, error) {
 		return r, err
 	}
 	r.State, r.By = "running", p.By
+	if ring := s.state(); ring.Before != nil {
+		r.Total = max(len(shard.Moves(ring.Before, ring.Map)), st.Left)
+		r.Moved = r.Total - st.Left
+	}
 	newest := p.BegunMS
 	for _, m := range st.Moves {
 		newest = max(newest, int64(m.UpdatedAt))
@@ -123,7 +129,7 @@ func (r *reshardReport) stateText() string {
 // line is the report in one line.
 func (r *reshardReport) line() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d of %d partitions, %d of %d rows, %.1f MB, %.0f rows/s, %.1f MB/s, %d keys to follow", r.Done, r.Done+r.Left, r.Rows, r.TotalRows,
+	fmt.Fprintf(&b, "%d of %d partitions, %d of %d rows, %.1f MB, %.0f rows/s, %.1f MB/s, %d keys to follow", r.Moved, r.Total, r.Rows, r.TotalRows,
 		float64(r.Bytes)/1e6, r.RowsS, r.BytesS/1e6, r.Dirty)
 	if n := len(r.Pauses); n > 0 {
 		fmt.Fprintf(&b, ", last pause %s", pauseText(r.Pauses[n-1].US))
