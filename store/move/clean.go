@@ -62,7 +62,7 @@ func (e *Engine) Clean(ctx context.Context, at shard.ID, parts []shard.Partition
 	if err := e.servedElsewhere(ctx, at, todo, owners); err != nil {
 		return err
 	}
-	if err := e.proveFirst(ctx, conn, at, todo, owners, list); err != nil {
+	if err := e.prove(ctx, conn, at, todo); err != nil {
 		return err
 	}
 	e.cfg.At.Pass("cleaning")
@@ -151,27 +151,48 @@ func (e *Engine) servedElsewhere(ctx context.Context, at shard.ID, ps []int32, o
 	return nil
 }
 
-// proveFirst makes the receipts that a mover has not come to write.
-func (e *Engine) proveFirst(ctx context.Context, conn *pgx.Conn, at shard.ID, ps []int32, owners map[shard.Partition]owner, list []*table) error {
-	rows, err := conn.Query(ctx, `SELECT o.partition FROM control.partition_owner o WHERE o.partition = ANY($1)
-		AND NOT EXISTS (SELECT FROM control.receipts r WHERE r.reshard = o.move_id AND r.partition = o.partition)`, ps)
+const sqlUnproved = `SELECT o.partition FROM control.partition_owner o WHERE o.state = 'gone' AND NOT o.cleaned AND o.move_id <> ''
+	AND ($1::int[] IS NULL OR o.partition = ANY($1)) AND NOT EXISTS (SELECT FROM control.receipts r WHERE r.reshard = o.move_id AND r.partition = o.partition)`
+
+// unproved returns the partitions that are gone and have no receipt; of ps only,
+// unless nil.
+func unproved(ctx context.Context, conn *pgx.Conn, ps []int32) ([]int32, error) {
+	rows, err := conn.Query(ctx, sqlUnproved, ps)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[int32])
+}
+
+// prove makes the receipts that a mover has not come to write, of partitions that
+// are gone from a shard and whose rows it still has.
+func (e *Engine) prove(ctx context.Context, conn *pgx.Conn, at shard.ID, ps []int32) error {
+	missing, err := unproved(ctx, conn, ps)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	owners, err := ownersOf(ctx, conn, missing)
 	if err != nil {
 		return err
 	}
-	missing, err := pgx.CollectRows(rows, pgx.RowTo[int32])
-	if err != nil || len(missing) == 0 {
+	list, err := catalog(ctx, conn)
+	if err != nil {
 		return err
 	}
 	var tables []*statements
 	for _, t := range list {
 		if len(t.trouble) > 0 {
-			return &RefusedError{Reasons: []string{strings.Join(t.trouble, "; ")}}
+			return &RefusedError{Reasons: t.trouble}
 		}
 		tables = append(tables, newStatements(t, fast))
 	}
 	for _, p := range missing {
 		o := owners[shard.Partition(p)]
 		got, err := e.witness(ctx, conn, tables, reshard.Group{Reshard: o.moveID, From: at, To: o.peer}, []int32{p})
+		if err != nil {
+			return err
+		}
+		err = conn.QueryRow(ctx, "SELECT coalesce(max(pause_us), 0) FROM control.moves WHERE partition = $1 AND reshard = $2 AND role = 'source'", p, o.moveID).Scan(&got[0].PauseUS)
 		if err != nil {
 			return err
 		}

@@ -135,12 +135,17 @@ func TestAFenceNobodyEndsIsHealed(t *testing.T) {
 		}
 		p.wantStates("gone active", part)
 	}
-	if err := p.Clean(t.Context(), src, all[:3], free{}); err != nil {
+	if err := p.proveAt(t.Context(), src); err != nil {
 		t.Fatal(err)
 	}
 	receipts, _, err := p.Receipts(t.Context(), "")
 	if err != nil || len(receipts) != 3 {
 		t.Errorf("%d receipts, %v", len(receipts), err)
+	}
+	for _, r := range receipts {
+		if r.PauseUS <= 0 || r.Rows == 0 || len(r.Tables) == 0 {
+			t.Errorf("receipt %+v", r)
+		}
 	}
 }
 

@@ -2,9 +2,11 @@ package move
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,6 +23,9 @@ const (
 	watchPatience = 5 * time.Second
 	// capturedTooLong is how long changed keys are noted for a mover that is gone.
 	capturedTooLong = time.Minute
+	// proveEvery looks, moves without a receipt are looked for.
+	proveEvery   = 15
+	provedAtOnce = 8
 )
 
 // Watch heals what dead movers left, on every shard, until ctx ends: partitions
@@ -59,7 +64,11 @@ func (e *Engine) Watch(ctx context.Context) {
 func (e *Engine) watch(ctx context.Context, id shard.ID) {
 	h := healer{e: e, id: id, captured: map[int32]seen{}}
 	defer func() { hangUp(h.conn) }()
-	for failed := 0; ; {
+	// What takes long is done besides, once at a time.
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	var proving atomic.Bool
+	for looks, failed := 0, 0; ; looks++ {
 		err := h.look(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -72,6 +81,14 @@ func (e *Engine) watch(ctx context.Context, id shard.ID) {
 			h.conn = nil
 		default:
 			failed = 0
+			if looks%proveEvery == proveEvery-1 && proving.CompareAndSwap(false, true) {
+				wg.Go(func() {
+					defer proving.Store(false)
+					if err := e.proveAt(ctx, id); err != nil && ctx.Err() == nil {
+						e.log.Warn("a receipt could not be written; that is tried again", "shard", id, "error", err)
+					}
+				})
+			}
 		}
 		if sleep(ctx, watchEvery*time.Duration(1+min(failed, 5))) != nil {
 			return
@@ -142,8 +159,8 @@ func (h *healer) look(ctx context.Context) error {
 }
 
 // alone runs fn for those of ps that no mover holds, holding them meanwhile.
-func (h *healer) alone(ctx context.Context, ps []int32, fn func(free []int32) error) error {
-	rows, err := h.conn.Query(ctx, "SELECT p FROM unnest($1::int[]) p WHERE pg_try_advisory_lock(78, p)", ps)
+func alone(ctx context.Context, conn *pgx.Conn, ps []int32, fn func(free []int32) error) error {
+	rows, err := conn.Query(ctx, "SELECT p FROM unnest($1::int[]) p WHERE pg_try_advisory_lock(78, p)", ps)
 	if err != nil {
 		return err
 	}
@@ -151,19 +168,18 @@ func (h *healer) alone(ctx context.Context, ps []int32, fn func(free []int32) er
 	if err != nil || len(mine) == 0 {
 		return err
 	}
-	defer func() {
-		// If that fails the connection is not used any more, and the locks end.
-		if _, err := h.conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock(78, p) FROM unnest($1::int[]) p", mine); err != nil {
-			hangUp(h.conn)
-			h.conn = nil
-		}
-	}()
-	return fn(mine)
+	err = fn(mine)
+	if _, uerr := conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock(78, p) FROM unnest($1::int[]) p", mine); uerr != nil {
+		// The locks end with the session.
+		hangUp(conn)
+		return errors.Join(err, uerr)
+	}
+	return err
 }
 
 // heal ends the fences of partitions on their way to peer.
 func (h *healer) heal(ctx context.Context, peer shard.ID, ps []int32) error {
-	return h.alone(ctx, ps, func(mine []int32) error {
+	return alone(ctx, h.conn, ps, func(mine []int32) error {
 		src, err := ownersOf(ctx, h.conn, mine)
 		if err != nil {
 			return err
@@ -214,18 +230,27 @@ func (h *healer) end(ctx context.Context, peer shard.ID, ps []int32, src map[sha
 		}
 		h.e.log.Warn("moves that nobody finished were taken back", "from", h.id, "to", peer, "partitions", here)
 	}
-	if len(there) == 0 {
-		return nil
-	}
-	tables, err := catalog(ctx, h.conn)
+	return nil
+}
+
+// proveAt writes the receipts of moves away from a shard that ended before theirs
+// was written.
+func (e *Engine) proveAt(ctx context.Context, id shard.ID) error {
+	conn, err := e.dial(ctx, id, "receipt", bulk...)
 	if err != nil {
 		return err
 	}
-	owners, err := ownersOf(ctx, h.conn, there)
+	defer hangUp(conn)
+	missing, err := unproved(ctx, conn, nil)
 	if err != nil {
 		return err
 	}
-	return h.e.proveFirst(ctx, h.conn, h.id, there, owners, tables)
+	for part := range slices.Chunk(missing, provedAtOnce) {
+		if err := alone(ctx, conn, part, func(mine []int32) error { return e.prove(ctx, conn, id, mine) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // forget ends the noting of keys for movers that are gone for long: the notes
@@ -244,7 +269,7 @@ func (h *healer) forget(ctx context.Context, captured map[int32]int) error {
 	if len(due) == 0 {
 		return nil
 	}
-	return h.alone(ctx, due, func(mine []int32) error {
+	return alone(ctx, h.conn, due, func(mine []int32) error {
 		for _, p := range mine {
 			if err := uncapture(ctx, h.conn, []int32{p}, captured[p]); err != nil {
 				return err

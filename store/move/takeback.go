@@ -160,7 +160,11 @@ func forward(ctx context.Context, conn *pgx.Conn, ps []int32, to shard.ID, epoch
 	_, err := conn.Exec(ctx, `WITH gone AS (
 			UPDATE control.partition_owner o SET state = 'gone', epoch = o.epoch + 1, peer = $3, capture = false, cleaned = false
 			FROM unnest($1::int[], $2::bigint[]) u(p, e)
-			WHERE o.partition = u.p AND o.epoch = u.e AND o.state = 'fenced' AND o.peer = $3 RETURNING o.partition)
+			WHERE o.partition = u.p AND o.epoch = u.e AND o.state = 'fenced' AND o.peer = $3 RETURNING o.partition, o.move_id, o.fenced_at),
+		noted AS (
+			UPDATE control.moves m SET state = 'forwarded', dirty = 0, updated_at = clock_timestamp(),
+				pause_us = (extract(epoch FROM clock_timestamp() - gone.fenced_at) * 1000000)::bigint
+			FROM gone WHERE m.partition = gone.partition AND m.reshard = gone.move_id)
 		DELETE FROM control.partition_dirty d USING gone WHERE d.partition = gone.partition`, ps, had, string(to))
 	return err
 }
