@@ -45,6 +45,8 @@ type shardConn struct {
 	mu   sync.Mutex    // held while up changes
 	wake chan struct{} // asks the prober to look at once; capacity 1
 
+	relinked chan struct{} // likewise, also while the shard is down; capacity 1
+
 	answered atomic.Int64 // when it last answered anything, in Unix nanoseconds
 }
 
@@ -206,6 +208,7 @@ func (s *Store) probe(ctx context.Context, sh *shardConn) {
 			return
 		case <-ticker.C:
 		case <-wake:
+		case <-sh.relinked:
 		}
 	}
 }

@@ -150,6 +150,10 @@ func (s *Store) relink(ctx context.Context, sh *shardConn, dsn string, term int6
 	}
 	sh.link.Store(next)
 	sh.goDown(errElsewhereNow)
+	select {
+	case sh.relinked <- struct{}{}:
+	default:
+	}
 	s.wg.Go(old.pool.Close)
 	return nil
 }

@@ -305,6 +305,9 @@ func (s *Store) follow(ctx context.Context, ring *shard.Ring) {
 	if t == before {
 		return
 	}
+	if len(gone) > 0 {
+		s.refresh(ctx) // so that no route leads where nobody is any more
+	}
 	s.replace(t)
 	for _, sh := range gone {
 		s.log.Info("shard has left the ring", "shard", sh.id)

@@ -124,7 +124,7 @@ func (s *Store) newShard(ctx context.Context, slot int, id shard.ID, dsn string,
 	if err != nil {
 		return nil, fmt.Errorf("shard %s: %w", id, err)
 	}
-	sh := &shardConn{id: id, slot: slot, life: newLifetime(), wake: make(chan struct{}, 1), crowd: make(chan struct{}, maxCrowd)}
+	sh := &shardConn{id: id, slot: slot, life: newLifetime(), wake: make(chan struct{}, 1), relinked: make(chan struct{}, 1), crowd: make(chan struct{}, maxCrowd)}
 	sh.link.Store(l)
 	sh.revoked = newRevokedWatch(sh)
 	sh.up.Store(newUpState())
