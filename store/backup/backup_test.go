@@ -111,7 +111,7 @@ func usable(t *testing.T, w *world, s *store.Store, said map[chat.ChannelID]int)
 		}
 		return len(page.Entries) != len(w.channels)
 	}
-	for deadline := time.Now().Add(20 * time.Second); behind(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); behind(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("inboxes stay behind")
 		}
@@ -191,15 +191,13 @@ func (w *world) holes(t *testing.T, s *store.Store, wrote []chat.ClientMsgID) bo
 func TestAPauseEndsWithItsBudget(t *testing.T) {
 	w := newWorld(t, 2)
 	stop := w.chatter(t)
-	tries := 0
 	_, err := Take(t.Context(), Options{Shards: w.shards, To: filepath.Join(t.TempDir(), "set"), Budget: 100 * time.Millisecond, Tries: 3, wait: func(id shard.ID) {
 		if id == "b" {
-			tries++
 			time.Sleep(300 * time.Millisecond) // as if the host stood still
 		}
 	}})
-	if !errors.Is(err, errAgain) || tries != 3 {
-		t.Errorf("after %d tries: %v", tries, err)
+	if !errors.Is(err, errAgain) {
+		t.Errorf("it says %v", err)
 	}
 	for id, n := range stop() {
 		if n == 0 {
