@@ -371,7 +371,14 @@ func TestReshardByTheNodes(t *testing.T) {
 	s.settled("a b " + added)
 	s.reshard(exitOK, "receipt")
 	s.reshard(exitOK, "verify")
-	// The loser's instance has no place in the ring, and goes when it is asked to.
+	// What the nodes have emptied gori up takes out by itself.
+	s.reshard(exitOK, "remove", "a", "--detach")
+	s.reshard(exitOK, "status", "--watch")
+	s.settled("b " + added)
+	eventually(t, time.Minute, "the instance is taken out", func() bool {
+		aside, _ := filepath.Glob(filepath.Join(s.dir, "shards", "a.removed-*"))
+		return len(aside) == 1
+	})
 	people.check(s.url)
 }
 
