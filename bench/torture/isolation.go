@@ -27,6 +27,7 @@ const (
 	// far more than they take.
 	isolated  = 3 * time.Second
 	aftermath = 2 * time.Second // of a fault
+	healing   = 3 * time.Second // more, while what a dead mover fenced is freed beside
 	restart   = 5 * time.Second // of a PostgreSQL that could not begin
 )
 
@@ -118,6 +119,14 @@ func disturbed(log []Fault, i int) bool {
 	return false
 }
 
+// moving tells whether partitions moved during the i-th fault.
+func moving(log []Fault, i int) bool {
+	f := log[i]
+	return slices.ContainsFunc(log, func(o Fault) bool {
+		return (o.Kind == Reshard || o.Kind == KillMover) && o.At < f.At+f.For && f.At < o.At+o.For+aftermath
+	})
+}
+
 // isolation looks at sends to healthy shards while another one could not be
 // used and nothing else was wrong, and at all sends after a mover was hit.
 func (w *world) isolation(log []Fault, r *Report) {
@@ -125,6 +134,10 @@ func (w *world) isolation(log []Fault, r *Report) {
 	for i, f := range log {
 		if !f.ofShard() && f.Kind != KillMover || disturbed(log, i) {
 			continue
+		}
+		limit := isolated
+		if moving(log, i) {
+			limit += healing
 		}
 		for _, ch := range w.channels {
 			if f.near != nil && f.near.channels[ch.id] {
@@ -139,7 +152,7 @@ func (w *world) isolation(log []Fault, r *Report) {
 					ret = w.now()
 				}
 				took = append(took, ret-s.call)
-				if ret-s.call > isolated+w.lag {
+				if ret-s.call > limit+w.lag {
 					r.Isolation++
 					w.problemIn("P6: a send waited because of what it has nothing to do with", fmt.Sprintf("%s was on %s during %s: %s", ch.name, strings.Join(ch.homes, ", "), f, s.times(w.began)), ch, s.seq)
 				}

@@ -220,6 +220,7 @@ func (l *load) more(n int64) {
 // The checker finds nothing wrong with a mover that does it right, however many
 // people write.
 func TestAHandMadeMoveLosesNothing(t *testing.T) {
+	t.Parallel()
 	w := newTown(t, townOptions{shards: 2, people: 4, rooms: 2, seed: seedOf(t)})
 	w.mustBeRight(w.toAndFro(2, w.places("a"), func(*hand, *load) {}))
 }

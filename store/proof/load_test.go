@@ -51,7 +51,6 @@ type load struct {
 	stopped atomic.Bool
 	wg      sync.WaitGroup
 	acked   atomic.Int64
-	ids     atomic.Int64
 	pace    time.Duration // between two calls of a worker, about
 
 	mu     sync.Mutex
@@ -167,7 +166,7 @@ func (w *worker) run() {
 }
 
 func (w *worker) send() {
-	s := &word{id: idOf(w.load.w.seed, int(w.ids.Add(1))), worker: w.n, from: w.p}
+	s := &word{id: idOf(w.load.w.seed, int(w.load.w.ids.Add(1))), worker: w.n, from: w.p}
 	s.body = fmt.Sprintf("person %d says %x", w.p.i, s.id[8:])
 	switch what := w.rng.IntN(200); {
 	case what < 10:
@@ -234,7 +233,7 @@ func (w *worker) alter(s *word, a chat.Alteration, done func()) {
 
 func (w *worker) edit() {
 	if s := w.one(); s != nil {
-		body := fmt.Sprintf("edited %d by person %d: 고침", w.ids.Add(1), w.p.i)
+		body := fmt.Sprintf("edited %d by person %d: 고침", w.load.w.ids.Add(1), w.p.i)
 		w.alter(s, chat.Alteration{Kind: chat.AlterEdit, Body: body, Mentions: s.mentions}, func() { s.body = body })
 	}
 }
@@ -309,7 +308,7 @@ func (w *worker) live() {
 func (w *worker) login(n int) {
 	var token [32]byte
 	if !w.insist("a login", func(ctx context.Context) error {
-		token = tokenOf(w.load.w.seed, w.p.i, int(w.ids.Add(1))) // a new one each time, as the service does
+		token = tokenOf(w.load.w.seed, w.p.i, int(w.load.w.ids.Add(1))) // a new one each time, as the service does
 		_, _, err := w.node.CreateLogin(ctx, w.p.id, token, "another")
 		return err
 	}) {

@@ -37,7 +37,9 @@ func drawn(rng *rand.Rand) []crash {
 		return all
 	}
 	// One that is frozen before the fence keeps its claim for 15 s.
-	slow := func(c crash) bool { return c.hit == "freeze" && !slices.Contains([]string{"fenced", "delta", "activated"}, c.step) }
+	slow := func(c crash) bool {
+		return c.hit == "freeze" && !slices.Contains([]string{"fenced", "delta", "activated"}, c.step)
+	}
 	return append([]crash{{"fenced", "kill"}, {"activated", "kill"}}, slices.DeleteFunc(all, slow)[:4]...)
 }
 
@@ -45,6 +47,7 @@ func drawn(rng *rand.Rand) []crash {
 // its end when it is begun again, and nothing acknowledged is lost, doubled or
 // stale.
 func TestTheCrashMatrix(t *testing.T) {
+	t.Parallel()
 	seed := seedOf(t)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	w := newTown(t, townOptions{shards: 2, people: 4, rooms: 1, durable: true, seed: seed})
@@ -148,7 +151,7 @@ func (w *town) mustBeLocked(o moveOrder, c crash) {
 func (w *town) finish(o moveOrder) {
 	w.t.Helper()
 	o.Step, o.Clean = "", true
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Minute)
 	defer cancel()
 	var err error
 	for tries := 0; ; tries++ {

@@ -9,7 +9,9 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,7 +25,7 @@ import (
 )
 
 // soaking says that the whole is wanted, not a sample.
-var soaking = os.Getenv("GORI_SOAK") == "1"
+var soaking = os.Getenv("GORI_TEST_LONG") == "1"
 
 // seedOf draws a test's seed, or takes the one given, and prints it.
 func seedOf(t testing.TB) uint64 {
@@ -51,6 +53,7 @@ type town struct {
 	node   *store.Store
 	people []*person
 	rooms  []*room
+	ids    atomic.Int64 // given to what is sent, and to logins
 
 	patience time.Duration // for a call to be answered, however often it is repeated
 	grace    time.Duration // for what follows by itself to be right
@@ -62,6 +65,7 @@ type townOptions struct {
 	people  int
 	rooms   int // groups; a direct channel comes with each two people
 	durable bool
+	disk    *storetest.SmallDisk // of the last shard; nil: it has none of its own
 	seed    uint64
 	edit    func(*store.Config)
 }
@@ -74,7 +78,11 @@ func newTown(t testing.TB, o townOptions) *town {
 	ins := make([]*local.Instance, n)
 	if o.durable {
 		for i := range n {
-			ins[i] = storetest.StartInstance(t)
+			if o.disk != nil && i == n-1 {
+				ins[i] = o.disk.StartInstance()
+			} else {
+				ins[i] = storetest.StartInstance(t)
+			}
 			dsns = append(dsns, ins[i].DSN("gori"))
 		}
 	} else {
@@ -113,6 +121,7 @@ func (w *town) open(edit func(*store.Config)) *store.Store {
 	for _, p := range w.posts {
 		cfg.Shards = append(cfg.Shards, store.ShardConfig{ID: p.id, DSN: p.dsn})
 	}
+	cfg.Resolve = w.resolve
 	if edit != nil {
 		edit(&cfg)
 	}
@@ -245,6 +254,11 @@ func (w *town) with(at post, do func(ctx context.Context, conn *pgx.Conn) error)
 	if err != nil {
 		w.t.Fatalf("shard %s: %v", at.id, err)
 	}
+}
+
+// resolve finds the post that an address in the ring names.
+func (w *town) resolve(addr string) (string, error) {
+	return w.post(shard.ID(strings.TrimPrefix(addr, "@"))).dsn, nil
 }
 
 func (w *town) post(id shard.ID) post {

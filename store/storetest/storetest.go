@@ -108,11 +108,18 @@ func execEach(dsn, format string, names []string) error {
 // stopped and removed when the test ends.
 func StartInstance(t testing.TB) *local.Instance {
 	t.Helper()
+	return startInstance(t, "")
+}
+
+// startInstance has the data in a folder of its own in parent; "": the temporary
+// folder.
+func startInstance(t testing.TB, parent string) *local.Instance {
+	t.Helper()
 	template.once.Do(func() { template.dir, template.err = makeTemplate() })
 	if template.err != nil {
 		t.Fatalf("these tests need PostgreSQL: %v", template.err)
 	}
-	dir, err := tempDir()
+	dir, err := tempDirIn(parent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,8 +149,10 @@ func StartInstance(t testing.TB) *local.Instance {
 }
 
 // tempDir makes a folder with a short path that other users may enter.
-func tempDir() (string, error) {
-	dir, err := os.MkdirTemp("", "gori-pg-")
+func tempDir() (string, error) { return tempDirIn("") }
+
+func tempDirIn(parent string) (string, error) {
+	dir, err := os.MkdirTemp(parent, "gori-pg-")
 	if err != nil {
 		return "", err
 	}
