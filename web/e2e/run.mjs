@@ -15,7 +15,7 @@ async function load() {
   for (const file of (await readdir(`${here}tests`)).sort()) {
     if (!file.endsWith(".mjs")) continue;
     const m = await import(`./tests/${file}`);
-    for (const [name, run] of Object.entries(m.tests)) if (`${file} ${name}`.includes(only)) tests.push({ name, run });
+    for (const [name, run] of Object.entries(m.tests)) if (`${file} ${name}`.includes(only)) tests.push({ name, run, limit: m.limitMs ?? LIMIT_MS });
   }
   return tests;
 }
@@ -59,7 +59,7 @@ async function runOne(browser, server, test) {
   const begun = Date.now();
   let timer;
   const limit = new Promise((_, fail) => {
-    timer = setTimeout(() => fail(new Error(`took more than ${LIMIT_MS / 1000} s`)), LIMIT_MS);
+    timer = setTimeout(() => fail(new Error(`took more than ${test.limit / 1000} s`)), test.limit);
   });
   let error;
   try {
