@@ -152,6 +152,9 @@ func readDocuments(ctx context.Context, shards []ShardConfig) ([]*shard.Ring, []
 	docs, errs := make([]*shard.Ring, len(shards)), make([]error, len(shards))
 	_ = eachShard(ctx, shards, func(ctx context.Context, i int, s ShardConfig) error {
 		docs[i], errs[i] = survey.Document(ctx, s.DSN)
+		if errs[i] != nil && s.Standby != "" {
+			docs[i], _ = survey.Document(ctx, s.Standby) // it may be the primary by now
+		}
 		return nil
 	})
 	return docs, errs

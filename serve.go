@@ -146,7 +146,7 @@ func (n *node) close() {
 func storeConfig(cfg Config, hub *chat.Hub, logger *slog.Logger) store.Config {
 	c := store.Config{OnInbox: hub.InboxChanged, Logger: logger, Resolve: newAddresses(cfg).Resolve, Writers: cfg.Store.WritersPerShard, PoolSize: cfg.Store.ConnsPerShard}
 	for _, s := range cfg.Shards {
-		c.Shards = append(c.Shards, store.ShardConfig{ID: shard.ID(s.ID), DSN: s.DSN})
+		c.Shards = append(c.Shards, store.ShardConfig{ID: shard.ID(s.ID), DSN: s.DSN, Standby: s.Standby})
 	}
 	return c
 }

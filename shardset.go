@@ -35,9 +35,6 @@ those of a superuser.`,
 			}
 			defer d.reg.Close()
 			id := shard.ID(args[0])
-			if addr == "" {
-				addr = "@" + args[0] + shard.SecondSuffix
-			}
 			if err := d.follow(c.Context(), id, addr); err != nil {
 				return err
 			}
@@ -46,7 +43,7 @@ those of a superuser.`,
 		},
 	}
 	t.flags(c)
-	c.Flags().StringVar(&addr, "at", "", "where the standby is: a DSN without a password (default the standby that --config names)")
+	c.Flags().StringVar(&addr, "at", "", "where the standby is: a DSN without a password (default the one of the two in --config that is not the primary)")
 	return c
 }
 
@@ -55,6 +52,12 @@ func (d *shardDesk) follow(ctx context.Context, id shard.ID, addr string) error 
 	seat, err := d.seat(ctx, id)
 	if err != nil {
 		return err
+	}
+	if addr == "" { // the other one
+		addr = "@" + string(id)
+		if seat.Addr == addr {
+			addr += shard.SecondSuffix
+		}
 	}
 	st, err := d.look(ctx, addr)
 	switch {
@@ -188,7 +191,12 @@ func (d *shardDesk) promote(ctx context.Context, id shard.ID, lossy bool) (shard
 	defer cancel()
 	if d.t.config != "" {
 		if err := d.at(ctx, seat.Addr, func(ctx context.Context, s *replica.Server) error {
-			return s.Promote(ctx, seat.Term, func(ctx context.Context) error { return d.yield(ctx, s, id) })
+			promised, err := s.Promote(ctx, seat.Term, func(ctx context.Context) error { return d.yield(ctx, s, id) })
+			if err != nil {
+				return err
+			}
+			d.reg.Above(ctx, promised)
+			return d.tellPromoted(ctx, s, id)
 		}); err != nil {
 			return seat, err
 		}
@@ -202,6 +210,20 @@ func (d *shardDesk) promote(ctx context.Context, id shard.ID, lossy bool) (shard
 			return seat, errors.Join(fmt.Errorf("the ring names %s as the primary of shard %s, and it is not yet", seat.Addr, id), err)
 		}
 	}
+}
+
+// tellPromoted has the promoted server keep the ring document as it is now: nodes
+// that have lost the shard ask its servers.
+func (d *shardDesk) tellPromoted(ctx context.Context, s *replica.Server, id shard.ID) error {
+	ring, err := changeRing(ctx, d.reg, func(r *shard.Ring) (*shard.Ring, error) { return r.Standby(id, "", false) })
+	for err == nil {
+		var version int64
+		if version, err = s.RingVersion(ctx); err != nil || version >= ring.Version {
+			break
+		}
+		err = poll(ctx)
+	}
+	return err
 }
 
 // yield has a promoted server give up what other shards serve with a higher

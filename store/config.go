@@ -18,6 +18,9 @@ import (
 type ShardConfig struct {
 	ID  shard.ID
 	DSN string // URL or key=value form, as libpq takes it
+	// Standby is asked for the ring document when DSN does not answer: it may be
+	// the primary by now. Empty: none.
+	Standby string
 }
 
 // Config is what a Store needs. Zero values mean the defaults named here.

@@ -82,7 +82,11 @@ func (s *Store) firstTopology(ctx context.Context) error {
 	errs := make([]error, len(s.cfg.Shards))
 	var wg sync.WaitGroup
 	for i, sc := range s.cfg.Shards {
-		wg.Go(func() { errs[i] = s.ask(ctx, sc.ID, sc.DSN) })
+		wg.Go(func() {
+			if errs[i] = s.ask(ctx, sc.ID, sc.DSN); errs[i] != nil && sc.Standby != "" && s.ask(ctx, sc.ID, sc.Standby) == nil {
+				errs[i] = nil
+			}
+		})
 	}
 	wg.Wait()
 	failed := 0

@@ -105,6 +105,18 @@ func (r *Register) Peek(ctx context.Context) (*shard.Ring, error) {
 	return r.Read(ctx) // somebody is changing it, or has left a change half done
 }
 
+// Above has this register's next ballots be above a counter that an acceptor is
+// known to have promised: so that it is not passed over for want of an answer in
+// time.
+func (r *Register) Above(ctx context.Context, counter int64) {
+	select {
+	case r.turn <- struct{}{}:
+		r.counter = max(r.counter, counter)
+		<-r.turn
+	case <-ctx.Done():
+	}
+}
+
 // known returns whom to ask first.
 func (r *Register) known(more []string) []string {
 	r.mu.Lock()

@@ -23,6 +23,9 @@ type Rings interface {
 	// error of change's as it is. After any other error the document may have
 	// been changed or not.
 	Change(ctx context.Context, change func(*shard.Ring) (*shard.Ring, error)) (*shard.Ring, error)
+	// Above has the next changes be made with ballots above one that a keeper of
+	// the document has promised.
+	Above(ctx context.Context, counter int64)
 	// Claims reads what the other shards serve, those that answer.
 	Claims(ctx context.Context, except shard.ID) []replica.Claim
 }

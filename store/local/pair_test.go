@@ -59,6 +59,8 @@ func (f *fakeRings) Change(_ context.Context, change func(*shard.Ring) (*shard.R
 	return next, nil
 }
 
+func (f *fakeRings) Above(context.Context, int64) {}
+
 func (f *fakeRings) Claims(context.Context, shard.ID) []replica.Claim { return nil }
 
 func (f *fakeRings) set(broken error, unsure bool) {

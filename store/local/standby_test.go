@@ -130,7 +130,7 @@ func TestAStandbyTakesOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	begun := time.Now()
-	if err := sb.Promote(t.Context(), 2, func(ctx context.Context) error {
+	if _, err := sb.Promote(t.Context(), 2, func(ctx context.Context) error {
 		if st, err := sb.Look(ctx); err != nil || st.Recovering || st.Term != 1 {
 			t.Errorf("while it is prepared: %+v, %v", st, err)
 		}

@@ -99,7 +99,7 @@ func (p *pair) promote(ctx context.Context) error {
 	if err := primary.Start(ctx); err != nil { // mostly it runs
 		return err
 	}
-	err := p.atPrimary.Promote(ctx, p.seat.Term, func(ctx context.Context) error {
+	promised, err := p.atPrimary.Promote(ctx, p.seat.Term, func(ctx context.Context) error {
 		n, err := p.atPrimary.Yield(ctx, p.rings.Claims(ctx, p.id))
 		if n > 0 {
 			p.log.Warn("the promoted PostgreSQL did not know that partitions have moved", "shard", p.id, "partitions", n)
@@ -109,6 +109,7 @@ func (p *pair) promote(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.rings.Above(ctx, promised)
 	primary.Follow(nil)
 	_ = primary.setPromoting(false) // one that stays does no harm
 	p.begun, p.answered = time.Now(), time.Now()

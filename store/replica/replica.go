@@ -136,13 +136,14 @@ var ErrRefused = errors.New("the standby was asked to become the primary and is 
 
 // Promote makes a standby the primary with a new term, which the ring has
 // agreed on before. prepare runs on the promoted server while nodes still
-// refuse it, since its term is the old one. It may be repeated.
-func (s *Server) Promote(ctx context.Context, term int64, prepare func(context.Context) error) error {
+// refuse it, since its term is the old one. It returns the ballot that the server
+// has promised as a keeper of the ring. It may be repeated.
+func (s *Server) Promote(ctx context.Context, term int64, prepare func(context.Context) error) (promised int64, err error) {
 	// Its own setting is that of the primary it was copied from.
 	if err := s.Alone(ctx); err != nil {
-		return fmt.Errorf("promote: %w", err)
+		return 0, fmt.Errorf("promote: %w", err)
 	}
-	err := s.with(ctx, func(c *pgx.Conn) error {
+	err = s.with(ctx, func(c *pgx.Conn) error {
 		var recovering bool
 		if err := c.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&recovering); err != nil || !recovering {
 			return err
@@ -157,18 +158,30 @@ func (s *Server) Promote(ctx context.Context, term int64, prepare func(context.C
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("promote: %w", err)
+		return 0, fmt.Errorf("promote: %w", err)
 	}
 	if prepare != nil {
 		if err := prepare(ctx); err != nil {
-			return fmt.Errorf("prepare the promoted server: %w", err)
+			return 0, fmt.Errorf("prepare the promoted server: %w", err)
 		}
 	}
-	return s.with(ctx, func(c *pgx.Conn) error {
+	err = s.with(ctx, func(c *pgx.Conn) error {
 		_, err := c.Exec(ctx, `WITH t AS (UPDATE control.shard_self SET term = $1 WHERE term < $1 RETURNING 1)
 			UPDATE control.ring_acceptor SET promised_counter = promised_counter + $2 WHERE EXISTS (SELECT FROM t)`, term, acceptorLeap)
-		return err
+		if err != nil {
+			return err
+		}
+		return c.QueryRow(ctx, "SELECT promised_counter FROM control.ring_acceptor").Scan(&promised)
 	})
+	return promised, err
+}
+
+// RingVersion is that of the ring document that the server keeps, 0 for none.
+func (s *Server) RingVersion(ctx context.Context) (version int64, err error) {
+	err = s.with(ctx, func(c *pgx.Conn) error {
+		return c.QueryRow(ctx, "SELECT coalesce((doc ->> 'version')::bigint, 0) FROM control.ring_acceptor").Scan(&version)
+	})
+	return version, err
 }
 
 // Checkpoint writes everything out. The former primary of a promoted server can
