@@ -59,7 +59,7 @@ type overheard struct {
 
 func (o *overheard) Write(b []byte) (int, error) {
 	o.writes.Add(1)
-	if bytes.Contains(b, []byte(selectOwners+" WHERE")) {
+	if bytes.Contains(b, []byte(selectOwners+" WHERE partition = ANY")) {
 		o.asked.Add(1)
 	}
 	return o.Conn.Write(b)
