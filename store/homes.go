@@ -71,8 +71,9 @@ func (s *Store) eachGroup(ps []shard.Partition, do func(ps []shard.Partition) er
 }
 
 // readAll reads several partitions of one shard, then checks that all of them
-// are still active there. errSplit if not.
+// are still active there, and were before. errSplit if not.
 func (s *Store) readAll(ctx context.Context, ps []shard.Partition, fn func(ctx context.Context, q querier, ps []shard.Partition) error) error {
+	known := s.routes.Load()
 	sh, err := s.locateAll(ps)
 	if err != nil {
 		return err
@@ -92,9 +93,14 @@ func (s *Store) readAll(ctx context.Context, ps []shard.Partition, fn func(ctx c
 		return fnErr
 	}
 	args := partitionArgs(ps)
+	epochs := make([]int64, len(args))
+	for i, p := range args {
+		epochs[i] = known.epoch[p]
+	}
 	var served int
-	err = conn.QueryRow(ctx, `SELECT count(*) FROM control.partition_owner
-		WHERE partition = ANY($1) AND state = 'active'`, args).Scan(&served)
+	err = conn.QueryRow(ctx, `SELECT count(*) FROM control.partition_owner o
+		JOIN unnest($1::int[], $2::bigint[]) k (p, e) ON o.partition = k.p AND o.epoch = k.e
+		WHERE o.state = 'active'`, args, epochs).Scan(&served)
 	if err != nil {
 		return sh.settle(ctx, err)
 	}

@@ -15,6 +15,10 @@ const unknownOwner = int16(-1)
 // each. It is immutable; the authority are the rows of the shards.
 type routes struct {
 	owner [shard.Partitions]int16
+	// epoch of the ownership, as far as known. A read counts only if it is still
+	// that one afterwards: then it has not begun before the ownership did, when
+	// rows were still on their way.
+	epoch [shard.Partitions]int64
 }
 
 // partitionOf returns the partition of a user or channel.
@@ -44,9 +48,24 @@ func (s *Store) learn(p shard.Partition, peer shard.ID) bool {
 			return true
 		}
 		next := *old
-		next.owner[p] = int16(sh.slot)
+		next.owner[p], next.epoch[p] = int16(sh.slot), 0
 		if s.routes.CompareAndSwap(old, &next) {
 			return true
+		}
+	}
+}
+
+// learnEpoch notes since which epoch sh owns p.
+func (s *Store) learnEpoch(p shard.Partition, sh *shardConn, epoch int64) {
+	for {
+		old := s.routes.Load()
+		if old.owner[p] != int16(sh.slot) || old.epoch[p] == epoch {
+			return
+		}
+		next := *old
+		next.epoch[p] = epoch
+		if s.routes.CompareAndSwap(old, &next) {
+			return
 		}
 	}
 }
@@ -82,7 +101,7 @@ func (s *Store) refresh(ctx context.Context) {
 				// the hand-over is done.
 				if (r.State == "active" || r.State == "fenced") && r.Epoch > epochs[r.Partition] {
 					epochs[r.Partition] = r.Epoch
-					next.owner[r.Partition] = int16(shards[i].slot)
+					next.owner[r.Partition], next.epoch[r.Partition] = int16(shards[i].slot), r.Epoch
 				}
 			}
 		}

@@ -166,3 +166,34 @@ func TestAReadOfAFencedPartitionIsNotOld(t *testing.T) {
 		t.Errorf("a node that knows the old owner only reads %d messages of 2", n)
 	}
 }
+
+// A node that still takes a former owner for the owner, when the partition is
+// on its way back there, does not answer from the half of its rows.
+func TestAReadBegunBeforeTheOwnershipIsMadeAgain(t *testing.T) {
+	h := newHarness(t, 2)
+	a, b := h.user(), h.user()
+	ch := h.channel(a, b)
+	h.send(ch, a, 1, "here")
+	h.settledAll()
+	p := partitionOf(ch)
+	from := h.ownerSlot(p)
+	to := 1 - from
+	h.fence(from, p, h.shards()[to].id)
+	h.copyPartition(p, from, to)
+	h.ownAs(to, p, "incoming", string(h.shards()[from].id), 2)
+	h.learn(p, h.shards()[to].id)
+	runs := 0
+	err := h.read(t.Context(), p, func(ctx context.Context, q querier) error {
+		if runs++; runs == 1 {
+			h.ownAs(to, p, "active", "", 2) // the last rows have come just now
+		}
+		return nil
+	})
+	if err != nil || runs != 2 {
+		t.Errorf("what was read counted after %d runs: %v", runs, err)
+	}
+	err = h.read(t.Context(), p, func(context.Context, querier) error { runs++; return nil })
+	if err != nil || runs != 3 {
+		t.Errorf("a later read ran until run %d: %v", runs, err)
+	}
+}

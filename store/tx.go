@@ -144,19 +144,27 @@ func (s *Store) writeOn(ctx context.Context, sh *shardConn, args []int32, fn fun
 }
 
 // read runs fn against the shard that owns p, then checks that p is still
-// served there: then everything fn saw was whole. If not, fn runs again on the
-// new owner, so it must start its results afresh each time. Each query of fn
-// has its own snapshot.
+// served there, and has been since before: then everything fn saw was whole. If
+// not, fn runs again, so it must start its results afresh each time. Each query
+// of fn has its own snapshot.
 func (s *Store) read(ctx context.Context, p shard.Partition, fn func(ctx context.Context, q querier) error) error {
 	deadline := s.now().Add(s.cfg.MovingBudget)
+	var last int64 // epoch that the try before found, at lastAt
+	var lastAt *shardConn
 	for try := 1; ; try++ {
+		known := s.routes.Load().epoch[p]
 		sh, err := s.locate(p)
 		if err != nil {
 			return err
 		}
 		says, err := s.readOn(ctx, sh, p, fn)
-		if says == nil || says.State == "active" {
+		if says == nil || says.State == "active" && (says.Epoch == known || sh == lastAt && says.Epoch == last) {
 			return err
+		}
+		if says.State == "active" && try < maxTries {
+			s.learnEpoch(p, sh, says.Epoch)
+			last, lastAt = says.Epoch, sh
+			continue
 		}
 		v := verdict{moved: map[shard.Partition]shard.ID{}}
 		s.judgeState(&v, *says)
