@@ -21,7 +21,7 @@ type Config struct {
 	Logger *slog.Logger
 	Bounds Bounds
 	// Parallel is how many groups move at a time, PerShard how many of them on
-	// one shard; 0: 4 and 2.
+	// one shard; 0: 4 and 1.
 	Parallel, PerShard int
 	// Poll is how often the document is looked at; 0: 1 s.
 	Poll time.Duration
@@ -40,7 +40,7 @@ func (c Config) withDefaults() Config {
 	for _, d := range []struct {
 		v    *int
 		then int
-	}{{&c.Bounds.Partitions, 32}, {&c.Parallel, 4}, {&c.PerShard, 2}, {&c.Patience, 10}} {
+	}{{&c.Bounds.Partitions, 32}, {&c.Parallel, 4}, {&c.PerShard, 1}, {&c.Patience, 10}} {
 		if *d.v == 0 {
 			*d.v = d.then
 		}
