@@ -49,7 +49,7 @@ func (t *target) openRing(ctx context.Context) (*ringSystem, error) {
 		return nil, err
 	}
 	s.reg = register.Open(register.Config{Shards: s.addresses, Resolve: s.resolve, Witness: s.t.witness, Witnesses: s.t.witnesses, At: s.at})
-	s.engine = move.New(move.Config{DSN: s.dsn, Term: s.term, Shards: s.ids, At: s.at, Logger: s.logger, Free: freeAt})
+	s.engine = move.New(move.Config{DSN: s.dsn, Term: s.term, Shards: s.ids, At: s.at, Logger: s.logger, Free: freeAt, Yield: giveWay})
 	s.probe = register.NewProbe(s.dsn)
 	b := newAdminBoard(s.instances, s.logger)
 	s.desk = &ringDesk{ring: s.reg, welcome: welcomeShard, by: whoAmI(), now: time.Now}

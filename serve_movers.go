@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"syscall"
 
 	"gori/shard"
 	"gori/shard/reshard"
@@ -55,7 +56,7 @@ func newMovers(cfg Config, s *store.Store, logger *slog.Logger) (*movers, error)
 		Witness: witnessIn(cfg.WitnessDir), Witnesses: witnessesIn(cfg.WitnessDir),
 		At: at,
 	})
-	m.engine = move.New(move.Config{DSN: m.dsn, Term: m.term, Shards: m.shards, At: at, Logger: logger})
+	m.engine = move.New(move.Config{DSN: m.dsn, Term: m.term, Shards: m.shards, At: at, Logger: logger, Yield: giveWay})
 	m.probe = register.NewProbe(m.dsn)
 	m.conductor = reshard.Conductor{
 		Config: reshard.Config{Register: m.ring, Backend: m.engine, Probe: m.probe, At: at, Logger: logger},
@@ -64,6 +65,10 @@ func newMovers(cfg Config, s *store.Store, logger *slog.Logger) (*movers, error)
 	}
 	return m, nil
 }
+
+// giveWay lowers the priority of a process of PostgreSQL that copies or compares
+// partitions. It may be another user's; then it stays as it is.
+func giveWay(pid int) { _ = syscall.Setpriority(syscall.PRIO_PROCESS, pid, 10) }
 
 // asMover is an address with the role of movers instead of that of nodes. Who
 // logs in as somebody else has the rights of that.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +29,10 @@ type Config struct {
 	At     reshard.At
 	Logger *slog.Logger // nil: silent
 	Now    func() time.Time
+	// Yield is told the processes of PostgreSQL on this host that read and write
+	// much, so that they can be made to give way to those that serve people; nil:
+	// nobody is.
+	Yield func(pid int)
 	// Free tells how many bytes are free where a local data folder is; nil, or
 	// false: unknown.
 	Free func(dataFolder string) (uint64, bool)
@@ -139,6 +144,14 @@ var lazy = []string{"synchronous_commit", "off"}
 
 // bulk are those for statements that read or write much.
 var bulk = []string{"work_mem", "64MB", "statement_timeout", "1h", "lock_timeout", "10s", "plan_cache_mode", "force_custom_plan"}
+
+// yield makes a connection give way to others, if it is to a server on this
+// host.
+func (e *Engine) yield(conn *pgx.Conn) {
+	if e.cfg.Yield != nil && strings.HasPrefix(conn.Config().Host, "/") {
+		e.cfg.Yield(int(conn.PgConn().PID()))
+	}
+}
 
 // hangUp closes a connection, even when the caller's time is over.
 func hangUp(conn *pgx.Conn) {

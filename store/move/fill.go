@@ -81,6 +81,8 @@ func (w *work) load(ctx context.Context, pace reshard.Pace) (err error) {
 	if w.bulkT, err = w.e.dial(ctx, w.g.To, "load", slices.Concat(bulk, lazy)...); err != nil {
 		return err
 	}
+	w.e.yield(w.bulkS)
+	w.e.yield(w.bulkT)
 	for i := 0; i < len(w.ps); i += captureAtOnce {
 		if err := w.capture(ctx, w.ps[i:min(i+captureAtOnce, len(w.ps))]); err != nil {
 			return err
