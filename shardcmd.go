@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gori/shard"
+	"gori/shard/reshard"
 	"gori/store/register"
 	"gori/store/replica"
 )
@@ -196,7 +197,7 @@ func (d *shardDesk) seat(ctx context.Context, id shard.ID) (shard.Seat, error) {
 
 // say makes the ring say something else.
 func (d *shardDesk) say(ctx context.Context, change func(*shard.Ring) (*shard.Ring, error)) error {
-	_, err := changeRing(ctx, d.reg, change)
+	_, err := reshard.Update(ctx, d.reg, change)
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gori/shard"
+	"gori/shard/reshard"
 	"gori/store/replica"
 )
 
@@ -215,7 +216,7 @@ func (d *shardDesk) promote(ctx context.Context, id shard.ID, lossy bool) (shard
 // tellPromoted has the promoted server keep the ring document as it is now: nodes
 // that have lost the shard ask its servers.
 func (d *shardDesk) tellPromoted(ctx context.Context, s *replica.Server, id shard.ID) error {
-	ring, err := changeRing(ctx, d.reg, func(r *shard.Ring) (*shard.Ring, error) { return r.Standby(id, "", false) })
+	ring, err := reshard.Update(ctx, d.reg, func(r *shard.Ring) (*shard.Ring, error) { return r.Standby(id, "", false) })
 	for err == nil {
 		var version int64
 		if version, err = s.RingVersion(ctx); err != nil || version >= ring.Version {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -69,27 +68,7 @@ func instanceDSN(list []local.Shard, addr string) (string, error) {
 
 // Change implements local.Rings.
 func (r *upRings) Change(ctx context.Context, change func(*shard.Ring) (*shard.Ring, error)) (*shard.Ring, error) {
-	return changeRing(ctx, r.Register, change)
-}
-
-// changeRing makes the next version of the newest document, again if somebody
-// else was first. A change of nothing is none.
-func changeRing(ctx context.Context, reg *register.Register, change func(*shard.Ring) (*shard.Ring, error)) (*shard.Ring, error) {
-	for {
-		now, err := reg.Peek(ctx)
-		if err != nil {
-			return nil, err
-		}
-		next, err := change(now)
-		if err != nil || next == nil {
-			return now, err
-		}
-		err = reg.Change(ctx, now, next)
-		if conflict := (*reshard.ConflictError)(nil); errors.As(err, &conflict) {
-			continue
-		}
-		return next, err
-	}
+	return reshard.Update(ctx, r.Register, change)
 }
 
 // Claims implements local.Rings.
@@ -118,7 +97,7 @@ func (r *upRings) Claims(ctx context.Context, except shard.ID) []replica.Claim {
 func enoughKeepers(ctx context.Context, reg *register.Register, logger *slog.Logger) error {
 	for {
 		added := ""
-		ring, err := changeRing(ctx, reg, func(r *shard.Ring) (*shard.Ring, error) {
+		ring, err := reshard.Update(ctx, reg, func(r *shard.Ring) (*shard.Ring, error) {
 			added = ""
 			if len(r.OldAcceptors) > 0 {
 				return r.Settle()

@@ -1,6 +1,7 @@
 package reshard
 
 import (
+	"fmt"
 	"slices"
 
 	"gori/shard"
@@ -48,7 +49,7 @@ func (p *proposal) concludes(now *shard.Ring) (ended bool, err error) {
 	case same(now, p.from):
 		return false, nil
 	case p.tried && now.Version > p.to.Version:
-		return true, &UnknownError{Cause: &ConflictError{Now: now}}
+		return true, &UnknownError{Cause: fmt.Errorf("it has version %d by now", now.Version)}
 	}
 	return true, &ConflictError{Now: now}
 }

@@ -20,7 +20,7 @@ type Ledger interface {
 // again. It returns the document as it then is.
 func Update(ctx context.Context, l Ledger, change func(*shard.Ring) (*shard.Ring, error)) (*shard.Ring, error) {
 	for try := 1; ; try++ {
-		now, err := l.Read(ctx)
+		now, err := l.Peek(ctx)
 		if err != nil {
 			return nil, err
 		}

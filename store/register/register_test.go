@@ -95,7 +95,7 @@ func TestThreeAdminsRace(t *testing.T) {
 	var mu sync.Mutex
 	won := map[int64]string{}
 	var took []time.Duration
-	lost := 0
+	lost, unknown := 0, 0
 	var admins sync.WaitGroup
 	for i := range 3 {
 		r := s.open(t)
@@ -105,6 +105,7 @@ func TestThreeAdminsRace(t *testing.T) {
 				to, err := race(t.Context(), r, fmt.Sprintf("host=admin%d port=%d", i, n))
 				mu.Lock()
 				var conflict *reshard.ConflictError
+				var open *reshard.UnknownError
 				switch {
 				case err == nil && won[to.Version] != "":
 					t.Errorf("version %d was won twice", to.Version)
@@ -113,6 +114,8 @@ func TestThreeAdminsRace(t *testing.T) {
 					took = append(took, time.Since(began))
 				case errors.As(err, &conflict):
 					lost++
+				case errors.As(err, &open): // overtaken before it was told
+					unknown++
 				default:
 					t.Errorf("admin %d: %v", i, err)
 				}
@@ -128,10 +131,11 @@ func TestThreeAdminsRace(t *testing.T) {
 		}
 	}
 	slices.Sort(took)
-	if int64(len(took)) < now.Version-3 { // the first, the witness, and its settling
-		t.Errorf("%d changes were won, and the ring has version %d", len(took), now.Version)
+	made := int(now.Version) - 2 // without the first and the witness
+	if made < len(took) || made > len(took)+unknown {
+		t.Errorf("%d changes were won, of %d it is not known, and the ring has version %d", len(took), unknown, now.Version)
 	}
-	t.Logf("%d versions, %d clean losses; a change took %v p50, %v p99", len(took), lost, took[len(took)/2], took[len(took)*99/100])
+	t.Logf("%d versions, %d clean losses, %d not known; a change took %v p50, %v p99", len(took), lost, unknown, took[len(took)/2], took[len(took)*99/100])
 }
 
 // race makes one change, of what is there when it begins.
