@@ -285,11 +285,11 @@ func (t *target) planChange(ctx context.Context, kind string, id shard.ID, dsn s
 func tryNew(ctx context.Context, id shard.ID, dsn string) error {
 	ctx, cancel := context.WithTimeout(ctx, adminPatience)
 	defer cancel()
-	m, err := survey.Ring(ctx, dsn)
+	doc, err := survey.Document(ctx, dsn)
 	if err != nil {
 		return fmt.Errorf("reach the new shard %s: %w", id, err)
 	}
-	if m != nil {
+	if doc != nil {
 		return fmt.Errorf("the database for the new shard %s holds data of a ring already", id)
 	}
 	return nil

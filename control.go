@@ -289,11 +289,11 @@ func (s *control) remove(ctx context.Context, id shard.ID, purge bool) (*instanc
 // serves refuses a shard that has partitions, whatever the ring says: its rows
 // are the authority.
 func (s *control) serves(ctx context.Context, one local.Shard) error {
-	m, err := survey.Ring(ctx, one.DSN)
+	doc, err := survey.Document(ctx, one.DSN)
 	if err != nil {
 		return fmt.Errorf("whether shard %s serves anything cannot be read: %w", one.ID, err)
 	}
-	if m == nil {
+	if doc == nil {
 		return nil // nothing was ever accepted there
 	}
 	owners, err := survey.Owners(ctx, one.DSN)

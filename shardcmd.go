@@ -52,6 +52,29 @@ func (t *target) openShards() (*shardDesk, error) {
 	return d, nil
 }
 
+// onShards makes a command's RunE of what it does with a desk.
+func (t *target) onShards(do func(*cobra.Command, []string, *shardDesk) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		d, err := t.openShards()
+		if err != nil {
+			return err
+		}
+		defer d.reg.Close()
+		return do(c, args, d)
+	}
+}
+
+// onShardsByHand is onShards for what a gori up does by itself.
+func (t *target) onShardsByHand(do func(*cobra.Command, []string, *shardDesk) error) func(*cobra.Command, []string) error {
+	run := t.onShards(do)
+	return func(c *cobra.Command, args []string) error {
+		if t.config == "" {
+			return usageError{errors.New("under gori up standbys are kept by gori up --standby; name a configuration by --config")}
+		}
+		return run(c, args)
+	}
+}
+
 // shardRow is one shard as gori shard status tells it.
 type shardRow struct {
 	shard.Seat
@@ -127,12 +150,7 @@ func newShardStatus() *cobra.Command {
 		Use:   "status",
 		Short: "Say of each shard where its primary and its standby are, and what its death would cost",
 		Args:  noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			d, err := t.openShards()
-			if err != nil {
-				return err
-			}
-			defer d.reg.Close()
+		RunE: t.onShards(func(c *cobra.Command, _ []string, d *shardDesk) error {
 			rows, err := d.rows(c.Context())
 			if err != nil {
 				return err
@@ -142,7 +160,7 @@ func newShardStatus() *cobra.Command {
 			}
 			printShards(c.OutOrStdout(), rows)
 			return nil
-		},
+		}),
 	}
 	t.flags(c)
 	return c
@@ -170,14 +188,6 @@ func printShards(w io.Writer, rows []shardRow) {
 func oneShard(_ *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return usageError{errors.New("the name of a shard is needed")}
-	}
-	return nil
-}
-
-// notUnderUp refuses what a gori up does by itself.
-func (t *target) notUnderUp() error {
-	if t.config == "" {
-		return usageError{errors.New("under gori up standbys are kept by gori up --standby; name a configuration by --config")}
 	}
 	return nil
 }

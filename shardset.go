@@ -26,22 +26,14 @@ standby is a PostgreSQL server that follows the primary by streaming replication
 with application_name=` + replica.StandbyName + `. The shards in --config must be
 those of a superuser.`,
 		Args: oneShard,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := t.notUnderUp(); err != nil {
-				return err
-			}
-			d, err := t.openShards()
-			if err != nil {
-				return err
-			}
-			defer d.reg.Close()
+		RunE: t.onShardsByHand(func(c *cobra.Command, args []string, d *shardDesk) error {
 			id := shard.ID(args[0])
 			if err := d.follow(c.Context(), id, addr); err != nil {
 				return err
 			}
 			fmt.Fprintf(c.OutOrStdout(), "The standby of shard %s has everything: it may be promoted.\n", id)
 			return nil
-		},
+		}),
 	}
 	t.flags(c)
 	c.Flags().StringVar(&addr, "at", "", "where the standby is: a DSN without a password (default the one of the two in --config that is not the primary)")
@@ -105,15 +97,7 @@ func newShardAlone() *cobra.Command {
 		Use:   "alone NAME",
 		Short: "Have a shard's primary go on without its standby, which is dead or is to go",
 		Args:  oneShard,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := t.notUnderUp(); err != nil {
-				return err
-			}
-			d, err := t.openShards()
-			if err != nil {
-				return err
-			}
-			defer d.reg.Close()
+		RunE: t.onShardsByHand(func(c *cobra.Command, args []string, d *shardDesk) error {
 			id := shard.ID(args[0])
 			seat, err := d.seat(c.Context(), id)
 			if err != nil {
@@ -132,7 +116,7 @@ func newShardAlone() *cobra.Command {
 			}
 			fmt.Fprintf(c.OutOrStdout(), "Shard %s goes on without its standby.\n", id)
 			return nil
-		},
+		}),
 	}
 	t.flags(c)
 	c.Flags().BoolVar(&forget, "forget", false, "take the standby out of the ring")
@@ -149,19 +133,14 @@ func newShardPromote() *cobra.Command {
 ring's keepers agrees. A standby that is in sync has every acknowledged message.
 One that is not is promoted only with --accept-loss.`,
 		Args: oneShard,
-		RunE: func(c *cobra.Command, args []string) error {
-			d, err := t.openShards()
-			if err != nil {
-				return err
-			}
-			defer d.reg.Close()
+		RunE: t.onShards(func(c *cobra.Command, args []string, d *shardDesk) error {
 			seat, err := d.promote(c.Context(), shard.ID(args[0]), lossy)
 			if err != nil {
 				return err
 			}
 			fmt.Fprintf(c.OutOrStdout(), "Shard %s has its primary at %s, term %d.\n", seat.ID, seat.Addr, seat.Term)
 			return nil
-		},
+		}),
 	}
 	t.flags(c)
 	c.Flags().BoolVar(&lossy, "accept-loss", false, "also if acknowledged messages are lost by it: the old primary is gone for good")
@@ -264,17 +243,12 @@ func newShardWitness() *cobra.Command {
 ring is changed by a majority of its keepers: with three of them one may be dead,
 which a promotion needs. gori up --standby makes its own.`,
 		Args: oneShard,
-		RunE: func(c *cobra.Command, args []string) error {
-			d, err := t.openShards()
-			if err != nil {
-				return err
-			}
-			defer d.reg.Close()
+		RunE: t.onShards(func(c *cobra.Command, args []string, d *shardDesk) error {
 			if _, err := t.witness(args[0]); err != nil {
 				return usageError{err}
 			}
 			name := shard.WitnessPrefix + args[0]
-			err = d.say(c.Context(), func(r *shard.Ring) (*shard.Ring, error) {
+			err := d.say(c.Context(), func(r *shard.Ring) (*shard.Ring, error) {
 				if drop {
 					return r.DropAcceptor(name)
 				}
@@ -293,7 +267,7 @@ which a promotion needs. gori up --standby makes its own.`,
 			}
 			fmt.Fprintf(c.OutOrStdout(), "The ring is changed by %d of %s.\n", len(ring.Acceptors)/2+1, strings.Join(ring.Acceptors, ", "))
 			return nil
-		},
+		}),
 	}
 	t.flags(c)
 	c.Flags().BoolVar(&drop, "drop", false, "it keeps it no longer")

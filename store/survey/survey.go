@@ -5,47 +5,12 @@ package survey
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
 	"gori/shard"
 )
-
-// Ring returns the map a shard has last accepted, nil if it has none because
-// no Gori has been there yet.
-func Ring(ctx context.Context, dsn string) (*shard.Map, error) {
-	var m *shard.Map
-	err := with(ctx, dsn, func(conn *pgx.Conn) error {
-		// The second is where it was before there were several versions of it.
-		var now, before bool
-		err := conn.QueryRow(ctx, `SELECT to_regclass('control.ring_acceptor') IS NOT NULL, to_regclass('control.ring_document') IS NOT NULL`).
-			Scan(&now, &before)
-		from := "SELECT doc -> 'map' FROM control.ring_acceptor WHERE doc IS NOT NULL"
-		switch {
-		case err != nil || !now && !before:
-			return err
-		case !now:
-			from = "SELECT doc FROM control.ring_document"
-		}
-		var doc []byte
-		err = conn.QueryRow(ctx, from).Scan(&doc)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		m = new(shard.Map)
-		return json.Unmarshal(doc, m)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
-}
 
 // Owner is what a shard says about one partition.
 type Owner struct {
