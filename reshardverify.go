@@ -27,7 +27,7 @@ func newReshardVerify() *cobra.Command {
 	c, _ := reshardCommand("verify [ID]", "Compute receipts again from the live system",
 		"Computes again, from what is served now, what the receipts of a reshard say (of\nall without an ID): every message that was there is there, unchanged. It also\nchecks that each partition has one owner and that nothing is left where it was\ncleaned. Exit code 5 if anything differs.",
 		1, func(ctx context.Context, s *ringSystem, o *reshardOptions, id string) error {
-			proof, err := s.engine.Verify(ctx, id)
+			proof, err := s.engine.Verify(ctx, id, nil)
 			if err != nil {
 				return err
 			}
@@ -38,7 +38,7 @@ func newReshardVerify() *cobra.Command {
 			}
 			switch {
 			case len(proof.Problems) > 0:
-				return codedError{exitDiffers, fmt.Errorf("%d problems: keep all shards as they are and look at gori reshard verify --json", len(proof.Problems))}
+				return codedError{exitDiffers, fmt.Errorf("%d problems: keep all shards as they are and look at gori reshard verify --json", proof.Found)}
 			case len(proof.Down) > 0:
 				return fmt.Errorf("not everything could be checked: shards %v do not answer", proof.Down)
 			}
@@ -52,7 +52,10 @@ func printProof(o *reshardOptions, p *move.Proof) {
 		o.tell("%d receipts hold: %d channels, %d messages digested again, every partition has one owner.", p.Receipts, p.Channels, p.Messages)
 		return
 	}
-	for _, text := range p.Problems {
-		o.tell("%s", text)
+	for _, f := range p.Problems {
+		o.tell("%s", f.Text)
+	}
+	if more := p.Found - len(p.Problems); more > 0 {
+		o.tell("… and %d more", more)
 	}
 }

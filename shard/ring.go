@@ -50,6 +50,8 @@ type Plan struct {
 	Paused   bool `json:"paused,omitempty"`
 	// Why says why it is paused, if a runner and not a person did it.
 	Why string `json:"why,omitempty"`
+	// Cause says it for programs, without a text.
+	Cause *Cause `json:"cause,omitempty"`
 	// MBps bounds the bytes copied in a second, in MB of 10⁶; 0: no bound of its own.
 	MBps float64 `json:"mbps,omitempty"`
 	// Slowdown bounds the latency of live writes: p99 at most this many times

@@ -6,6 +6,7 @@ import "slices"
 type PlanChange struct {
 	Paused   *bool
 	Why      string // with Paused: why a runner paused it
+	Cause    *Cause // the same for programs
 	MBps     *float64
 	Slowdown *float64
 	Detached *bool
@@ -18,9 +19,9 @@ func (r *Ring) Adjust(c PlanChange) (*Ring, error) {
 	}
 	n := r.next()
 	if c.Paused != nil {
-		n.Plan.Paused, n.Plan.Why = *c.Paused, ""
+		n.Plan.Paused, n.Plan.Why, n.Plan.Cause = *c.Paused, "", nil
 		if *c.Paused {
-			n.Plan.Why = c.Why
+			n.Plan.Why, n.Plan.Cause = c.Why, c.Cause
 		}
 	}
 	if c.MBps != nil {

@@ -36,7 +36,7 @@ func (r *Runner) Abort(ctx context.Context, waiting func(error)) (*shard.Ring, e
 		if now.Plan != nil && now.Plan.Paused && now.Plan.Why == whyAborting {
 			return nil, nil
 		}
-		return now.Adjust(shard.PlanChange{Paused: &on, Why: whyAborting})
+		return now.Adjust(shard.PlanChange{Paused: &on, Why: whyAborting, Cause: &shard.Cause{Code: shard.CauseAborting}})
 	})
 	if err != nil {
 		return nil, err

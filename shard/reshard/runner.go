@@ -240,7 +240,7 @@ func (c *carrier) look(ctx context.Context) (finished bool, err error) {
 	} else if c.lost.IsZero() {
 		c.lost = c.looked
 	} else if c.looked.Sub(c.lost) > lostPatience*c.cfg.Poll {
-		return false, c.pausePlan(ctx, fmt.Sprintf("%d partitions are served by no shard, the first is %s", len(t.lost), t.lost[0]))
+		return false, c.pausePlan(ctx, &unservedError{t.lost})
 	}
 	if t.done() {
 		return c.finish(ctx, t, pic)
@@ -311,7 +311,7 @@ func (c *carrier) end(ctx context.Context, e ending) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.As(e.err, &digest), errors.As(e.err, &budget):
-		return c.pausePlan(ctx, e.err.Error())
+		return c.pausePlan(ctx, e.err)
 	case errors.As(e.err, &held), errors.Is(e.err, errStale):
 		c.hold(e.job, c.cfg.Poll, false)
 		return c.watch(ctx)
@@ -321,7 +321,7 @@ func (c *carrier) end(ctx context.Context, e ending) error {
 	down := c.isDown(ctx, e.job)
 	c.hold(e.job, c.cfg.Poll/10<<min(tries, 7), !down)
 	if !down && tries+1 >= c.cfg.Patience {
-		return c.pausePlan(ctx, fmt.Sprintf("after %d tries: %v", tries+1, e.err))
+		return c.pausePlan(ctx, fmt.Errorf("after %d tries: %w", tries+1, e.err))
 	}
 	return nil
 }
@@ -343,13 +343,14 @@ func (c *carrier) hold(j job, d time.Duration, counts bool) {
 }
 
 // pausePlan pauses the plan for everybody.
-func (c *carrier) pausePlan(ctx context.Context, why string) error {
-	on := true
+func (c *carrier) pausePlan(ctx context.Context, because error) error {
+	on, why, cause := true, because.Error(), CauseOf(because)
+	cause.Text = "" // the plan has it
 	_, err := Update(ctx, c.cfg.Register, func(now *shard.Ring) (*shard.Ring, error) {
 		if err := c.same(now); err != nil {
 			return nil, err
 		}
-		return now.Adjust(shard.PlanChange{Paused: &on, Why: why})
+		return now.Adjust(shard.PlanChange{Paused: &on, Why: why, Cause: cause})
 	})
 	if err != nil {
 		return err

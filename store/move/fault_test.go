@@ -107,7 +107,7 @@ func TestAMoverKilledAtAnyStepIsFinishedByTheNext(t *testing.T) {
 	if !equalDigests(before, p.digests(dst, all)) {
 		t.Error("rows were lost or changed")
 	}
-	proof, err := p.Verify(t.Context(), "r1")
+	proof, err := p.Verify(t.Context(), "r1", nil)
 	if err != nil || len(proof.Problems) > 0 || proof.Receipts != len(all) {
 		t.Errorf("%+v, %v", proof, err)
 	}

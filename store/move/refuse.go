@@ -16,6 +16,11 @@ func (e *RefusedError) Error() string {
 	return "these shards cannot exchange partitions: " + strings.Join(e.Reasons, "; ")
 }
 
+// Cause says it for programs.
+func (e *RefusedError) Cause() *shard.Cause {
+	return &shard.Cause{Code: shard.CauseRefused}
+}
+
 // compareCatalogs says why what one shard keeps cannot be moved to the other.
 func compareCatalogs(from, to shard.ID, src, dst []*table) []string {
 	var reasons []string

@@ -2,6 +2,7 @@ package move
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -51,12 +52,16 @@ func (w *work) noteError(cause error) {
 	if len(text) > noteLimit {
 		text = text[:noteLimit]
 	}
+	code, err := json.Marshal(reshard.CauseOf(cause))
+	if err != nil {
+		code = nil
+	}
 	for _, conn := range []*pgx.Conn{w.s, w.t} {
 		if conn.IsClosed() {
 			continue
 		}
-		_, err := conn.Exec(ctx, "UPDATE control.moves SET error = $4, updated_at = clock_timestamp() WHERE partition = ANY($1) AND reshard = $2 AND attempt = $3",
-			w.ps, w.g.Reshard, w.attempt, text)
+		_, err := conn.Exec(ctx, "UPDATE control.moves SET error = $4, cause = $5, updated_at = clock_timestamp() WHERE partition = ANY($1) AND reshard = $2 AND attempt = $3",
+			w.ps, w.g.Reshard, w.attempt, text, code)
 		if err != nil {
 			w.e.log.Debug("an error could not be noted", "error", err)
 		}

@@ -111,7 +111,7 @@ func (g *grower) change(id string, next func(*shard.Ring, shard.Plan) (*shard.Ri
 
 func (g *grower) verify(ctx context.Context, engine *move.Engine, id string) {
 	g.w.t.Helper()
-	proof, err := engine.Verify(ctx, id)
+	proof, err := engine.Verify(ctx, id, nil)
 	if err != nil || len(proof.Problems)+len(proof.Down) > 0 {
 		g.w.t.Errorf("the receipts of %s: %+v, %v", id, proof, err)
 	}
