@@ -12,7 +12,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 
@@ -221,7 +220,7 @@ type plug struct {
 
 func (e *edge) dial(p edgePerson) *plug {
 	e.t.Helper()
-	ctx, cancel := context.WithTimeout(e.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(e.t.Context(), patience)
 	defer cancel()
 	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(e.url, "http")+"/api/v1/ws",
 		&websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + p.token}}, Subprotocols: []string{"gori.v1"}})
@@ -235,7 +234,7 @@ func (e *edge) dial(p edgePerson) *plug {
 
 func (p *plug) send(frame string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	if err := p.conn.Write(ctx, websocket.MessageText, []byte(frame)); err != nil {
 		p.t.Fatal(err)
@@ -244,7 +243,7 @@ func (p *plug) send(frame string) {
 
 func (p *plug) next(op string) map[string]any {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	for {
 		_, b, err := p.conn.Read(ctx)

@@ -38,11 +38,11 @@ func TestBackupAndRestore(t *testing.T) {
 		_, err := a.Post(t.Context(), client.Outgoing{Channel: ch.ID, Body: "after, and lost"})
 		must(t, err)
 	}
-	eventually(t, 20*time.Second, "the device has all", func() bool { _, at := device.Cursors(); return at[ch.ID].Seq == 8 })
+	eventually(t, "the device has all", func() bool { _, at := device.Cursors(); return at[ch.ID].Seq == 8 })
 	pos, cursors := device.Cursors()
 	device.Close()
 	// The tests' instances are durable ones: a doctor is content.
-	eventually(t, 90*time.Second, "doctor finds nothing", func() bool { code, _, _ := gori(t, "doctor", "--data", s.dir); return code == exitOK })
+	eventually(t, "doctor finds nothing", func() bool { code, _, _ := gori(t, "doctor", "--data", s.dir); return code == exitOK })
 	s.signal(syscall.SIGINT)
 	<-s.done
 
@@ -98,7 +98,7 @@ func goOn(t *testing.T, s *system, ch client.ChannelID, pos client.Pos, cursors 
 			if m.Seq > 6 || (m.Body == "before") != (m.Seq < 6) {
 				t.Fatalf("it hears %+v", m)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			t.Fatal("it does not hear of the new message")
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"gori/shard"
 )
@@ -50,7 +49,7 @@ func TestUpMakesInstancesAndTakesThemOut(t *testing.T) {
 	_, err = s.control().Remove(t.Context(), "z", false)
 	refused("none", http.StatusNotFound, "no instance", err)
 
-	eventually(t, 20*time.Second, "it is noted", func() bool { return len(s.state().Shards) == 2 })
+	eventually(t, "it is noted", func() bool { return len(s.state().Shards) == 2 })
 	text, err := os.ReadFile(filepath.Join(dir, shardsFile))
 	if err != nil || !strings.Contains(string(text), "\ne=host=") || !strings.Contains(string(text), "user=gori_app") {
 		t.Errorf("%s: %q, %v", shardsFile, text, err)
@@ -73,5 +72,5 @@ func TestUpMakesInstancesAndTakesThemOut(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(gone.Aside, "pg")); err != nil {
 		t.Errorf("its data is kept: %v", err)
 	}
-	eventually(t, 20*time.Second, "that is noted", func() bool { return len(s.state().Shards) == 1 })
+	eventually(t, "that is noted", func() bool { return len(s.state().Shards) == 1 })
 }

@@ -124,7 +124,7 @@ func (k *crowd) talk(pause time.Duration) {
 				}
 				// The send outlives the end of the talk: it is answered.
 				m := client.Outgoing{Channel: p.channel, ClientMsgID: client.NewClientMsgID(), Body: fmt.Sprintf("%d of %d", n, i)}
-				patient, cancel := context.WithTimeout(k.t.Context(), time.Minute)
+				patient, cancel := context.WithTimeout(k.t.Context(), patience)
 				r, err := p.devices[0].live.Send(patient, m)
 				cancel()
 				if err != nil {
@@ -222,7 +222,7 @@ func (p *pair) stored(t *testing.T) map[client.Seq]client.ClientMsgID {
 func (l *listener) converges(t *testing.T, pair int, want []client.Seq) time.Duration {
 	t.Helper()
 	last := want[len(want)-1]
-	eventually(t, 90*time.Second, fmt.Sprintf("a device of pair %d has message %d", pair, last), func() bool {
+	eventually(t, fmt.Sprintf("a device of pair %d has message %d", pair, last), func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		return len(l.seqs) > 0 && l.seqs[len(l.seqs)-1] == last

@@ -44,7 +44,7 @@ func TestMeshConfig(t *testing.T) {
 // A file may hold the secret; that it cannot be read is told.
 func TestMeshSecretFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
-	addr := meshPorts(t, 1)[0]
+	addr := meshPorts(1)[0]
 	cfg, _, err := loadConfig("", []string{"GORI_MESH_LISTEN=" + addr, "GORI_MESH_SECRET_FILE=" + file})
 	if err != nil {
 		t.Fatal(err)

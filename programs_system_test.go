@@ -31,7 +31,7 @@ func pollOn(t *testing.T, on meshNode, c *client.Client, after client.Pos) <-cha
 		page, err := elsewhere.WaitInbox(ctx, after, 10, time.Minute)
 		out <- polledInbox{page, err}
 	}()
-	eventually(t, 20*time.Second, "the poll waits", func() bool {
+	eventually(t, "the poll waits", func() bool {
 		return len(out) > 0 || on.node.hub.Stats().Waits > waiting // or has its answer
 	})
 	return out
@@ -138,11 +138,11 @@ func TestProgramsOnThreeNodes(t *testing.T) {
 	}
 	second, err := client.New(nodes[1].url, client.Options{Token: bot.Token()})
 	must(err)
-	eventually(t, 10*time.Second, "the token is worth nothing on the second node", func() bool {
+	eventually(t, "the token is worth nothing on the second node", func() bool {
 		_, err := second.Self(ctx)
 		return client.CodeOf(err) == "unauthenticated"
 	})
-	eventually(t, 10*time.Second, "the hook takes no messages", func() bool {
+	eventually(t, "the hook takes no messages", func() bool {
 		_, err := second.PostHook(ctx, token, "too late", client.NewClientMsgID())
 		return client.CodeOf(err) == "not_found"
 	})

@@ -131,7 +131,7 @@ func (c *talkers) check(url string) {
 // healed waits until no partition is kept from being written to.
 func (s *system) healed() {
 	s.t.Helper()
-	eventually(s.t, 15*time.Second, "what a dead mover left fenced is healed", func() bool {
+	eventually(s.t, "what a dead mover left fenced is healed", func() bool {
 		r := s.ring()
 		fenced := 0
 		for p := range shard.Partition(shard.Partitions) {
@@ -331,7 +331,7 @@ func TestReshardStoppedAndWokenLater(t *testing.T) {
 // sleeps waits until a mover has stopped itself.
 func (c *command) sleeps(t *testing.T) {
 	t.Helper()
-	eventually(t, time.Minute, "the mover stops itself", func() bool {
+	eventually(t, "the mover stops itself", func() bool {
 		text, _ := os.ReadFile(filepath.Join("/proc", fmt.Sprint(c.Process.Pid), "stat"))
 		_, after, _ := strings.Cut(string(text), ") ")
 		return strings.HasPrefix(after, "T")
@@ -375,7 +375,7 @@ func TestReshardByTheNodes(t *testing.T) {
 	s.reshard(exitOK, "remove", "a", "--detach")
 	s.reshard(exitOK, "status", "--watch")
 	s.settled("b " + added)
-	eventually(t, time.Minute, "the instance is taken out", func() bool {
+	eventually(t, "the instance is taken out", func() bool {
 		aside, _ := filepath.Glob(filepath.Join(s.dir, "shards", "a.removed-*"))
 		return len(aside) == 1
 	})

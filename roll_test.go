@@ -68,7 +68,7 @@ func TestKilledWhileDraining(t *testing.T) {
 		s.kill(syscall.SIGTERM, draining)
 		time.Sleep(60 * time.Millisecond) // in the middle of it: where does not matter
 		_ = syscall.Kill(draining, syscall.SIGKILL)
-		eventually(t, 20*time.Second, "another process", func() bool { p := s.pid(0); return p != 0 && p != draining })
+		eventually(t, "another process", func() bool { p := s.pid(0); return p != 0 && p != draining })
 		s.becomes(0, stateReady, false)
 	}
 	k.hush()
@@ -114,7 +114,7 @@ func TestBadUpgradeStopsAtTheFirstNode(t *testing.T) {
 	if s.pid(1) != before[1] || s.pid(2) != before[2] {
 		t.Error("the other nodes did not stay as they were")
 	}
-	eventually(t, 20*time.Second, "n1 is shown as out", func() bool { return s.row(0).Out })
+	eventually(t, "n1 is shown as out", func() bool { return s.row(0).Out })
 	if got := asked(t, s.url, 10); got[200] != 10 {
 		t.Errorf("requests end with %v", got)
 	}
@@ -123,7 +123,7 @@ func TestBadUpgradeStopsAtTheFirstNode(t *testing.T) {
 	}
 
 	put(t, bin, strings.NewReader(string(good)))
-	eventually(t, 60*time.Second, "n1 serves again", func() bool { return s.row(0).State == stateReady })
+	eventually(t, "n1 serves again", func() bool { return s.row(0).State == stateReady })
 	code, out, e := gori(t, "restart", "--data", s.dir)
 	if code != exitOK {
 		t.Errorf("with the right program: exit %d: %s%s", code, out, e)

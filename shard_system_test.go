@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"gori/store/local"
 )
@@ -59,7 +58,7 @@ func TestAStandbyElsewhere(t *testing.T) {
 	must(far.Start(t.Context()))
 	follows := func() {
 		t.Helper()
-		eventually(t, 30*time.Second, "the standby follows", func() bool {
+		eventually(t, "the standby follows", func() bool {
 			code, _, _ := gori(t, "shard", "standby", "a", "--config", file)
 			return code == exitOK
 		})

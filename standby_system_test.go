@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -19,13 +20,13 @@ import (
 )
 
 // gapBound is a generous bound of how long writes may wait for a standby to
-// take over: promised are 2 s on a host that is not busy with tests.
+// take over: promised are 2 s for one kill.
 const gapBound = 10 * time.Second
 
 // allInSync waits until every shard's standby has everything.
 func (s *system) allInSync() {
 	s.t.Helper()
-	eventually(s.t, time.Minute, "all standbys have everything", func() bool {
+	eventually(s.t, "all standbys have everything", func() bool {
 		for _, one := range s.state().Shards {
 			if one.PID == 0 || one.Standby == 0 || !one.Sync {
 				return false
@@ -67,7 +68,7 @@ func TestAStandbyTakesOverWithoutLoss(t *testing.T) {
 	k.talk(20 * time.Millisecond)
 	for i := range 2 {
 		s.killPrimary(i)
-		eventually(t, time.Minute, "the other instance is the primary", func() bool {
+		eventually(t, "the other instance is the primary", func() bool {
 			id := shard.ID(s.state().Shards[i].ID)
 			seat := s.seat(id)
 			return seat.Term == 2 && seat.Addr == "@"+string(id)+shard.SecondSuffix
@@ -77,21 +78,21 @@ func TestAStandbyTakesOverWithoutLoss(t *testing.T) {
 	// The second of these comes before, or just after, the next standby has
 	// everything: nothing may be lost in either case.
 	s.killPrimary(0)
-	eventually(t, time.Minute, "something runs again", func() bool { return s.state().Shards[0].PID != 0 })
+	eventually(t, "something runs again", func() bool { return s.state().Shards[0].PID != 0 })
 	s.killPrimary(0)
 	s.allInSync()
 	k.hush()
 	sent, longest := k.check()
-	t.Logf("%d messages were acknowledged and are there once; the longest gap of a device was %v", sent, longest)
-	if sent == 0 || longest > gapBound {
-		t.Errorf("%d messages, the longest gap was %v", sent, longest)
+	promised(t, fmt.Sprintf("the longest gap of a device of %d messages", sent), longest, gapBound)
+	if sent == 0 {
+		t.Error("nothing was said")
 	}
 
 	refuseOldPrimary(t, s, old)
 	before := s.seat("a")
 	s.signal(syscall.SIGKILL)
 	<-s.done
-	eventually(t, time.Minute, "its children end", func() bool { return len(s.processes()) == 0 })
+	eventually(t, "its children end", func() bool { return len(s.processes()) == 0 })
 	s = startUp(t, dir)
 	s.allInSync()
 	if now := s.seat("a"); now.Term != before.Term || now.Addr != before.Addr {
@@ -190,7 +191,7 @@ func TestShardCommands(t *testing.T) {
 	s = startUp(t, dir, "--standby=false")
 	k.who.url = s.url
 	k.say("alone")
-	eventually(t, time.Minute, "the standby is taken out", func() bool {
+	eventually(t, "the standby is taken out", func() bool {
 		_, err := os.Stat(filepath.Join(dir, "shards", "a", "pg"))
 		return os.IsNotExist(err) && s.seat("a").Standby == ""
 	})

@@ -102,7 +102,7 @@ func TestTapsCutOff(t *testing.T) {
 			ctx, heal := context.WithCancel(t.Context())
 			defer heal()
 			go func() { over <- taps.cut(ctx, "a", m.how, time.Hour) }()
-			eventually(t, 10*time.Second, "the cut", func() bool { how, _ := taps.by["a"].state(); return how != "" })
+			eventually(t, "the cut", func() bool { how, _ := taps.by["a"].state(); return how != "" })
 			if !m.silentInBetween {
 				if err := dialEcho(t, at).say("meanwhile"); (err == nil) != m.fresh {
 					t.Errorf("a new connection meanwhile: %v", err)
@@ -159,7 +159,7 @@ func TestASmallDiskIsFullForAWhile(t *testing.T) {
 	ctx, heal := context.WithCancel(t.Context())
 	defer heal()
 	go func() { over <- d.fill(ctx, nil, time.Hour) }()
-	eventually(t, 10*time.Second, "no space", func() bool {
+	eventually(t, "no space", func() bool {
 		err := os.WriteFile(filepath.Join(dir, "more"), make([]byte, 1<<20), 0o600)
 		return errors.Is(err, syscall.ENOSPC)
 	})

@@ -59,7 +59,7 @@ func TestUpServesTLS(t *testing.T) {
 	}
 	port := s.url[strings.LastIndex(s.url, ":"):]
 	serial := int64(0)
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{
 		InsecureSkipVerify: true,
 		VerifyConnection: func(c tls.ConnectionState) error {
 			serial = c.PeerCertificates[0].SerialNumber.Int64()
@@ -81,7 +81,7 @@ func TestUpServesTLS(t *testing.T) {
 	// An origin of the certificate's names is asked to log in; another is not
 	// even that.
 	for origin, want := range map[string]int{"https://chat.example.com" + port: 401, "https://evil.example.com": 403} {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		_, res, err := websocket.Dial(ctx, strings.Replace(s.url, "https", "wss", 1)+"/n/n1/ws", &websocket.DialOptions{
 			HTTPClient: client, HTTPHeader: http.Header{"Origin": {origin}}})
 		cancel()
@@ -93,7 +93,7 @@ func TestUpServesTLS(t *testing.T) {
 	if code, out, e := gori(t, "restart", "--data", s.dir); code != exitOK {
 		t.Fatalf("gori restart: exit %d: %s%s", code, out, e)
 	}
-	eventually(t, 10*time.Second, "the renewed certificate", func() bool { get(); return serial == 2 })
+	eventually(t, "the renewed certificate", func() bool { get(); return serial == 2 })
 	if code, out, _ := gori(t, "nginx", "--data", s.dir); code != exitOK || !strings.Contains(out, "ssl_certificate ") {
 		t.Errorf("gori nginx --data: exit %d: %s", code, out)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -83,21 +84,30 @@ func (s *system) importThroughKill(t *testing.T) {
 
 // benchThroughKills kills the node and then a shard while messages are sent.
 func (s *system) benchThroughKills(t *testing.T) {
-	cmd := exec.Command(binary(t), "bench", "pairs", "--pairs", "8", "--seconds", "6", "--warmup", "1", "--json", "--data", s.dir)
+	cmd := exec.Command(binary(t), "bench", "pairs", "--pairs", "8", "--seconds", "6", "--warmup", "1", "--every", "0.5", "--json", "--data", s.dir)
 	var out, errOut bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errOut
+	cmd.Stdout = &out
+	says, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	users := filepath.Join(s.dir, benchUsers)
-	eventually(t, 30*time.Second, "people of the bench", func() bool { _, err := os.Stat(users); return err == nil })
-	kill := func(after time.Duration, pid func(running) int) {
-		<-time.After(after)
-		_ = syscall.Kill(pid(s.state()), syscall.SIGKILL)
+	measured := 0
+	for lines := bufio.NewScanner(says); lines.Scan(); {
+		fmt.Fprintln(&errOut, lines.Text())
+		if !strings.Contains(lines.Text(), "acknowledged/s") {
+			continue
+		}
+		switch measured++; measured {
+		case 1:
+			_ = syscall.Kill(s.state().Nodes[0].PID, syscall.SIGKILL)
+		case 3:
+			_ = syscall.Kill(s.state().Shards[1].PID, syscall.SIGKILL)
+		}
 	}
-	kill(2*time.Second, func(r running) int { return r.Nodes[0].PID })
-	kill(2*time.Second, func(r running) int { return r.Shards[1].PID })
-	if err := cmd.Wait(); err != nil {
+	if err := cmd.Wait(); err != nil || measured < 3 {
 		t.Fatalf("%v\n%s%s", err, out.String(), errOut.String())
 	}
 	var r bench.Result

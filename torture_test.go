@@ -97,11 +97,11 @@ func TestTortureCleansUp(t *testing.T) {
 		found, _ := filepath.Glob(filepath.Join(temp, "gori-torture-*", "data", runningFile))
 		return len(found) == 1
 	}
-	eventually(t, time.Minute, "a private system", started)
+	eventually(t, "a private system", started)
 	_ = cmd.Process.Signal(os.Interrupt)
 	select {
 	case <-ended:
-	case <-time.After(90 * time.Second):
+	case <-time.After(patience):
 		_ = cmd.Process.Kill()
 		t.Fatal("it does not end when interrupted")
 	}

@@ -59,7 +59,7 @@ func (k *talk) say(body string) {
 			k.t.Logf("the last answer to %q: %v", body, last)
 		}
 	}()
-	eventually(k.t, 30*time.Second, "the send is acknowledged", func() bool {
+	eventually(k.t, "the send is acknowledged", func() bool {
 		var status int
 		status, last = k.who.callWith("POST", "/channels/"+k.channel+"/messages", map[string]string{"Idempotency-Key": id.String()}, map[string]any{"body": body}, nil)
 		if last != nil && status != 0 && status != 503 && status != 429 {
@@ -80,7 +80,7 @@ func (k *talk) check() {
 			Body string `json:"body"`
 		} `json:"messages"`
 	}
-	eventually(k.t, 30*time.Second, "the history can be read", func() bool {
+	eventually(k.t, "the history can be read", func() bool {
 		_, err := k.who.call("GET", "/channels/"+k.channel+"/messages?after=0&limit=200", nil, &page)
 		return err == nil
 	})
@@ -117,7 +117,7 @@ func TestUpKeepsEverythingRunning(t *testing.T) {
 			t.Fatal(err)
 		}
 		all("after the shard")
-		eventually(t, 20*time.Second, "another server is noted", func() bool {
+		eventually(t, "another server is noted", func() bool {
 			pid := s.state().Shards[0].PID
 			return pid != 0 && pid != before
 		})
@@ -128,7 +128,7 @@ func TestUpKeepsEverythingRunning(t *testing.T) {
 			t.Fatal(err)
 		}
 		all("after the node")
-		eventually(t, 20*time.Second, "another node is noted", func() bool {
+		eventually(t, "another node is noted", func() bool {
 			pid := s.state().Nodes[0].PID
 			return pid != 0 && pid != before
 		})
@@ -211,7 +211,7 @@ func TestUpLeavesNothingAndFindsEverythingAgain(t *testing.T) {
 	// The kernel ends the children of one that is killed.
 	s.signal(syscall.SIGKILL)
 	<-s.done
-	eventually(t, 30*time.Second, "its children end", func() bool { return len(s.processes(node)) == 0 })
+	eventually(t, "its children end", func() bool { return len(s.processes(node)) == 0 })
 	if _, err := findRunning(dir); err == nil {
 		t.Error("a killed one is still believed to run")
 	}
@@ -229,7 +229,7 @@ func TestUpInterruptedAtItsStartLeavesNothing(t *testing.T) {
 		if !strings.Contains(line, "Making 2") {
 			t.Errorf("it begins by saying %q", line)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatal("it says nothing")
 	}
 	s.signal(syscall.SIGTERM)
