@@ -3,6 +3,7 @@ package move
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -114,43 +115,6 @@ func cleanTable(ctx context.Context, conn *pgx.Conn, t *table, ps []int32, pace 
 	}
 }
 
-// maxHops is how often a partition may have moved on since.
-const maxHops = 64
-
-// servedElsewhere follows the pointers of what is gone until the shard that
-// serves it now.
-func (e *Engine) servedElsewhere(ctx context.Context, at shard.ID, ps []int32, owners map[shard.Partition]owner) error {
-	known := map[shard.ID]map[shard.Partition]owner{}
-	for _, p := range ps {
-		part := shard.Partition(p)
-		o := owners[part]
-		for hop := 0; ; hop++ {
-			peer, epoch := o.peer, o.epoch
-			if known[peer] == nil {
-				conn, err := e.dial(ctx, peer, "clean")
-				if err != nil {
-					return &NotCleanedError{part, at, err.Error()}
-				}
-				all, err := ownersOf(ctx, conn, ps)
-				hangUp(conn)
-				if err != nil {
-					return err
-				}
-				known[peer] = all
-			}
-			o = known[peer][part]
-			// Its new owner has the epoch that the pointer to it has.
-			if (o.state == reshard.Active || o.state == reshard.Fencing) && o.epoch >= epoch && peer != at {
-				break
-			}
-			if o.state != reshard.Gone || o.epoch <= epoch || hop == maxHops {
-				return &NotCleanedError{part, at, fmt.Sprintf("shard %s, to which it went, does not serve it (%s)", peer, orNone(o.state))}
-			}
-		}
-	}
-	return nil
-}
-
 const sqlUnproved = `SELECT o.partition FROM control.partition_owner o WHERE o.state = 'gone' AND NOT o.cleaned AND o.move_id <> ''
 	AND ($1::int[] IS NULL OR o.partition = ANY($1)) AND NOT EXISTS (SELECT FROM control.receipts r WHERE r.reshard = o.move_id AND r.partition = o.partition)`
 
@@ -196,7 +160,15 @@ func (e *Engine) prove(ctx context.Context, conn *pgx.Conn, at shard.ID, ps []in
 		if err != nil {
 			return err
 		}
-		if err := e.keepReceipts(ctx, conn, o.peer, got); err != nil {
+		to := o.peer
+		if !slices.Contains(e.cfg.Shards(), to) {
+			// It may be one that has just come, too; then nobody else serves it.
+			if err := e.servedElsewhere(ctx, at, []int32{p}, owners); err != nil {
+				return err
+			}
+			to = ""
+		}
+		if err := e.keepReceipts(ctx, conn, to, got); err != nil {
 			return err
 		}
 	}

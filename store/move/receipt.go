@@ -194,7 +194,8 @@ func totals(ctx context.Context, conn *pgx.Conn, tables []*statements, ps []int3
 	return list, nil
 }
 
-// keepReceipts writes receipts at both shards. The first of a move stays.
+// keepReceipts writes receipts at both shards, or at the source alone if the
+// target is gone (""). The first of a move stays.
 func (e *Engine) keepReceipts(ctx context.Context, source *pgx.Conn, to shard.ID, list []reshard.Receipt) error {
 	var names []string
 	var ps []int32
@@ -207,12 +208,16 @@ func (e *Engine) keepReceipts(ctx context.Context, source *pgx.Conn, to shard.ID
 		}
 		names, ps, ats, docs = append(names, r.Reshard), append(ps, int32(r.Partition)), append(ats, r.At), append(docs, string(text))
 	}
-	target, err := e.dial(ctx, to, "receipt")
-	if err != nil {
-		return err
+	keep := []*pgx.Conn{source}
+	if to != "" {
+		target, err := e.dial(ctx, to, "receipt")
+		if err != nil {
+			return err
+		}
+		defer hangUp(target)
+		keep = []*pgx.Conn{target, source}
 	}
-	defer hangUp(target)
-	for _, conn := range []*pgx.Conn{target, source} {
+	for _, conn := range keep {
 		_, err := conn.Exec(ctx, `INSERT INTO control.receipts (reshard, partition, at, doc)
 			SELECT r, p, a, d::jsonb FROM unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[]) u(r, p, a, d) ON CONFLICT DO NOTHING`, names, ps, ats, docs)
 		if err != nil {
