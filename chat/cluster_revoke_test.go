@@ -312,10 +312,6 @@ func TestAThawedNodeAsksBeforeItWrites(t *testing.T) {
 				}
 				ahead.Add(int64(5 * time.Second)) // so long nothing happened here
 				c.Nodes[1].Hub.Deliver([]chat.UserID{u[1].User}, chat.Frame{Bytes: []byte(`{"op":"typing"}`), Channel: ch})
-				synctest.Wait()
-				if n := d.Heard("typing"); n != before {
-					t.Fatal("it was written at once")
-				}
 				time.Sleep(time.Second)
 				want := before + 1
 				if removed {

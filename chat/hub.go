@@ -112,6 +112,7 @@ func NewHub(cfg HubConfig) *Hub {
 	h.notices.init()
 	h.abroad.init()
 	h.behind.init()
+	h.lease.init()
 	h.gone.init()
 	h.closes.init()
 	h.waits.init()

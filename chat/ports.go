@@ -147,8 +147,10 @@ type Logins interface {
 type Revocations interface {
 	// Revoked reads what was taken away after the point to which since says it
 	// was read, and some of what was before. Parts of the store that do not
-	// answer in time keep their point, and the page comes with an error.
-	Revoked(ctx context.Context, since RevokedSince) (RevokedPage, error)
+	// answer in time keep their point, and the page comes with an error. away is
+	// how long the caller has not looked, if that is longer than it should be, or
+	// 0: then there is also an error if there may be parts that were not asked.
+	Revoked(ctx context.Context, since RevokedSince, away time.Duration) (RevokedPage, error)
 }
 
 // People keeps profiles.

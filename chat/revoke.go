@@ -32,9 +32,10 @@ type RevokedSince map[string]time.Time
 
 // RevokedPage is what was read of revocations, in no order.
 type RevokedPage struct {
-	List  []Revocation
-	Since RevokedSince // for the next time
-	Lost  bool         // more happened since the last time than is remembered
+	List   []Revocation
+	Since  RevokedSince // for the next time
+	Lost   bool         // more happened since the last time than is remembered
+	Missed []string     // parts that did not answer
 }
 
 // endLogins ends sessions and long polls of logins that are committed as ended,

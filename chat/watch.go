@@ -2,8 +2,7 @@ package chat
 
 import (
 	"context"
-	"sync"
-	"sync/atomic"
+	"slices"
 	"time"
 )
 
@@ -13,21 +12,33 @@ import (
 // was frozen or its host too busy, it does before it writes anything more: see
 // lease.
 
-// Times of the look at revocations. Together they stay under a second.
+// Times of the look at revocations. The first two together stay under a second.
 const (
 	revokedEvery  = 400 * time.Millisecond
 	revokedWithin = 300 * time.Millisecond
-	leaseFor      = 900 * time.Millisecond
+	wokenEvery    = 50 * time.Millisecond  // without a lease, nobody is written to meanwhile
+	wokenWithin   = 800 * time.Millisecond // likewise
 )
+
+// A node that was away must look at everything before it writes. What does not
+// answer it waits for so long, then all its sessions have to begin anew.
+const wokenPatience = 3 * time.Second
+
+// brieflyAway is for how long a node may be away and still take it that what did
+// not answer before and does not now has been down all the time.
+const brieflyAway = 2 * time.Second
 
 // maxSeen bounds the revocations remembered as done, per generation.
 const maxSeen = 50_000
 
 // revokedWatch is what runRevocations owns.
 type revokedWatch struct {
-	since RevokedSince
-	seen  [2]map[int64]struct{} // done; the second is older
-	aged  time.Time             // when the generations were last shifted
+	since  RevokedSince
+	seen   [2]map[int64]struct{} // done; the second is older
+	aged   time.Time             // when the generations were last shifted
+	last   time.Time             // the beginning of the look that last renewed the lease
+	missed []string              // what that one did not read
+	woke   time.Time             // the beginning of the first look since the lease has lapsed; zero: it has not
 }
 
 // runRevocations reads what was taken away and brings it into force, until ctx
@@ -36,43 +47,80 @@ func (svc *Service) runRevocations(ctx context.Context) {
 	if svc.revocations == nil {
 		return
 	}
-	w := revokedWatch{seen: [2]map[int64]struct{}{{}, {}}, aged: svc.now()}
-	svc.hub.lease.begin(svc.now())
-	defer svc.hub.lease.end()
+	now := svc.now()
+	w := revokedWatch{seen: [2]map[int64]struct{}{{}, {}}, aged: now, last: now}
+	l := &svc.hub.lease
+	l.begin(now)
+	defer l.end()
 	tick := time.NewTicker(revokedEvery)
 	defer tick.Stop()
+	again := time.NewTimer(time.Hour)
+	defer again.Stop()
 	for {
 		svc.lookForRevocations(ctx, &w)
+		if !w.woke.IsZero() {
+			again.Reset(wokenEvery)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-again.C:
+		case <-l.wanted:
 		}
 	}
 }
 
 func (svc *Service) lookForRevocations(ctx context.Context, w *revokedWatch) {
-	began := svc.now()
-	within, cancel := context.WithTimeout(ctx, revokedWithin)
-	page, err := svc.revocations.Revoked(within, w.since)
+	began, most := svc.now(), revokedWithin
+	away := svc.hub.lease.away(began, w.last)
+	if away > 0 {
+		most = wokenWithin
+		if w.woke.IsZero() {
+			w.woke = began
+		}
+	}
+	within, cancel := context.WithTimeout(ctx, most)
+	page, err := svc.revocations.Revoked(within, w.since, away)
 	cancel()
 	if ctx.Err() != nil {
 		return
 	}
 	if err != nil {
-		// A shard that is down takes nothing away either. What one that only
-		// this node cannot reach takes away comes by the mesh.
-		svc.logger.Debug("revocations", "err", err)
+		svc.logger.Debug("revocations", "away", away, "missed", page.Missed, "err", err)
 	}
 	if page.Since != nil {
 		w.since = page.Since
 	}
 	svc.applyRevocations(w.news(page.List, began))
-	if page.Lost {
+	switch {
+	case page.Lost:
 		svc.logger.Warn("revocations were not read for too long: all sessions resume")
 		svc.suspectAll()
+	case err == nil || w.bears(page.Missed, away):
+	case began.Sub(w.woke) < wokenPatience:
+		return
+	default:
+		svc.logger.Warn("not everything can be read since this node stood still: all sessions resume", "away", away, "missed", page.Missed)
+		svc.suspectAll()
 	}
+	w.last, w.missed, w.woke = began, page.Missed, time.Time{}
 	svc.hub.lease.renew(began)
+	if !svc.hub.lease.holds(svc.now()) {
+		w.missed = nil // they may not have answered because this node stood still
+	}
+}
+
+// bears tells whether sessions may be written to though not everything was read.
+// While a node is not away that does no harm: a shard that is down takes nothing
+// away either, and what one that only this node cannot reach takes away comes by
+// the mesh. But what a shard took away while the node was away it may have missed
+// there, too.
+func (w *revokedWatch) bears(missed []string, away time.Duration) bool {
+	if away == 0 {
+		return true
+	}
+	return away < brieflyAway && len(missed) > 0 && !slices.ContainsFunc(missed, func(part string) bool { return !slices.Contains(w.missed, part) })
 }
 
 // news leaves out what has been done already.
@@ -103,66 +151,6 @@ func (svc *Service) suspectAll() {
 	for i := range hubShards {
 		for _, user := range svc.hub.usersIn(i) {
 			svc.hub.CloseUser(user, CloseSlow, "resume")
-		}
-	}
-}
-
-// lease is the right to write to sessions: it lasts until shortly after the last
-// look at the revocations that has ended began. A node that was frozen, thaws
-// with frames in its queues; they wait here until it knows for whom they still
-// are. Where nothing looks, it lasts for ever.
-type lease struct {
-	on    atomic.Bool
-	began time.Time    // set before on is
-	until atomic.Int64 // milliseconds after began
-
-	mu     sync.Mutex
-	waiter chan struct{} // closed by the next renewal; nil: nobody waits
-}
-
-func (l *lease) begin(now time.Time) {
-	l.began = now
-	l.until.Store(leaseFor.Milliseconds())
-	l.on.Store(true)
-}
-
-// renew lets whoever waits go on.
-func (l *lease) renew(looked time.Time) {
-	l.until.Store((looked.Sub(l.began) + leaseFor).Milliseconds())
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.waiter != nil {
-		close(l.waiter)
-		l.waiter = nil
-	}
-}
-
-func (l *lease) end() {
-	l.on.Store(false)
-	l.renew(l.began)
-}
-
-func (l *lease) holds(now time.Time) bool {
-	return !l.on.Load() || now.Sub(l.began).Milliseconds() <= l.until.Load()
-}
-
-// await returns when the lease holds, or ctx ends. A look that fails renews it
-// too: to be silent for longer helps nobody.
-func (l *lease) await(ctx context.Context, now func() time.Time) {
-	for !l.holds(now()) {
-		l.mu.Lock()
-		if l.waiter == nil {
-			l.waiter = make(chan struct{})
-		}
-		next := l.waiter
-		l.mu.Unlock()
-		if l.holds(now()) {
-			return
-		}
-		select {
-		case <-next:
-		case <-ctx.Done():
-			return
 		}
 	}
 }

@@ -55,7 +55,7 @@ func TestProgramsEndThoughTheNodeDied(t *testing.T) {
 	if _, err := w.CreateHook(ctx, out, chat.Hook{Channel: group, Name: "h", Bot: speaker, CreatedBy: out}, [32]byte{1}); err != nil {
 		t.Fatal(err)
 	}
-	since := sure(w.Revoked(ctx, nil)).Since
+	since := sure(w.Revoked(ctx, nil, 0)).Since
 	w.shutOut(out, true)
 	w.shutOut(back, false) // is back before anybody looked
 	w.ahead.Store(int64(effectStale + time.Second))
@@ -70,7 +70,7 @@ func TestProgramsEndThoughTheNodeDied(t *testing.T) {
 		t.Error("the bot of someone who is back lost its login")
 	}
 	told := false
-	for _, r := range sure(w.Revoked(ctx, since)).List {
+	for _, r := range sure(w.Revoked(ctx, since, 0)).List {
 		told = told || r.User == bot && r.Kind == chat.RevokedLogin
 	}
 	if !told {

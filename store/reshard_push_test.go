@@ -65,7 +65,7 @@ func TestRevocationsAreReadThroughMoves(t *testing.T) {
 	ctx := context.Background()
 	c := newCourt(t, 2, asNodes)
 	ann := c.person("ann")
-	page := sure(c.Revoked(ctx, nil))
+	page := sure(c.Revoked(ctx, nil, 0))
 	first := c.ends(ann, 1)
 	from, _ := c.moveHome(shard.Of(ann))
 	if err := c.engine.Clean(ctx, from, []shard.Partition{shard.Of(ann)}, noPace{}); err != nil {
@@ -75,7 +75,7 @@ func TestRevocationsAreReadThroughMoves(t *testing.T) {
 	seen := map[chat.LoginID]bool{}
 	look := func() {
 		t.Helper()
-		page = sure(c.Revoked(ctx, page.Since))
+		page = sure(c.Revoked(ctx, page.Since, 0))
 		for _, r := range page.List {
 			seen[r.Login] = true
 		}

@@ -75,66 +75,90 @@ const sqlRevoked = `SELECT clock_timestamp(), $1::timestamptz IS NOT NULL AND $1
 
 // Revoked reads what was taken away, from all shards at once; see
 // chat.Revocations.
-func (s *Store) Revoked(ctx context.Context, since chat.RevokedSince) (chat.RevokedPage, error) {
+func (s *Store) Revoked(ctx context.Context, since chat.RevokedSince, away time.Duration) (chat.RevokedPage, error) {
 	shards := s.shards()
 	page := chat.RevokedPage{Since: make(chat.RevokedSince, len(shards)), Lost: s.revokedLost.Swap(false)}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	var failed error
+	seen := make(map[shard.ID]*surroundings, len(shards))
 	for _, sh := range shards {
 		wg.Go(func() {
 			id := string(sh.id)
 			at, known := since[id]
-			part, err := s.revokedOn(ctx, sh, at, known)
+			part, around, err := s.revokedOn(ctx, sh, at, known, away > 0)
 			missed := sh.revoked.behind.Swap(err != nil)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
 			case err != nil:
 				failed = errors.Join(failed, err)
+				page.Missed = append(page.Missed, id)
 				if known {
 					page.Since[id] = at
 				}
 			default:
+				seen[sh.id] = around
 				page.Since[id] = part.Since[id]
 				page.List = append(page.List, part.List...)
-				// Of a shard that came meanwhile and could not be asked at once, more
-				// may have been taken away than a first look tells.
-				page.Lost = page.Lost || part.Lost || missed && !known && sh.late
+				// Of a shard that came meanwhile and could not be asked at once, or not
+				// while this node was away, more may have been taken away than a first
+				// look tells.
+				page.Lost = page.Lost || part.Lost || !known && sh.late && (missed || away > revokedOverlap/2)
 			}
 		})
 	}
 	wg.Wait()
+	if away > 0 && failed == nil && !s.sawAll(seen) {
+		s.RingChanged()
+		failed = errNotAll
+	}
 	return page, failed
 }
 
-func (s *Store) revokedOn(ctx context.Context, sh *shardConn, since time.Time, known bool) (page chat.RevokedPage, err error) {
-	ctx, done, err := sh.during(ctx)
-	if err != nil {
-		return page, err
-	}
-	defer done()
+// revokedOn asks one shard, also one that is thought to be down: it may be back
+// already. A connection that has died meanwhile says nothing about the shard.
+func (s *Store) revokedOn(ctx context.Context, sh *shardConn, since time.Time, known, all bool) (page chat.RevokedPage, around *surroundings, err error) {
 	w := sh.revoked
 	select {
 	case w.turn <- struct{}{}:
 		defer func() { <-w.turn }()
 	case <-ctx.Done():
-		return page, ctx.Err()
-	}
-	conn, err := w.hot.get(ctx)
-	if err != nil {
-		return page, sh.settle(ctx, err)
+		return page, nil, ctx.Err()
 	}
 	var from *time.Time
 	if known {
 		from = &since
 	}
+	for again := w.hot.conn != nil; ; again = false {
+		page, around, err = w.ask(ctx, from, all)
+		if err == nil || !again || kindOf(err) != failLost || ctx.Err() != nil {
+			return page, around, sh.settle(ctx, err)
+		}
+		w.hot.disconnect()
+	}
+}
+
+func (w *revokedWatch) ask(ctx context.Context, from *time.Time, all bool) (page chat.RevokedPage, around *surroundings, err error) {
+	if !w.hot.sh.isUp() {
+		w.hot.disconnect() // what it leads to need not be the primary any more
+	}
+	conn, err := w.hot.get(ctx)
+	if err != nil {
+		return page, nil, err
+	}
+	if all {
+		// First: what comes to the shard after this has left one that did not have it.
+		if around, err = lookAround(ctx, conn); err != nil {
+			return page, nil, err
+		}
+	}
 	rows, err := conn.Query(ctx, sqlRevoked, from, revokedOverlap, revokedKept-revokedSweep, maxRevoked+1)
 	if err != nil {
-		return page, sh.settle(ctx, err)
+		return page, nil, err
 	}
-	page, err = scanRevoked(rows, string(sh.id))
-	return page, sh.settle(ctx, err)
+	page, err = scanRevoked(rows, string(w.hot.sh.id))
+	return page, around, err
 }
 
 func scanRevoked(rows pgx.Rows, id string) (chat.RevokedPage, error) {

@@ -38,15 +38,15 @@ func TestRevocationsAreReadByTheShardsClock(t *testing.T) {
 	w := newWorld(t, 2, asNodes)
 	w.ahead.Store(int64(time.Hour)) // of no consequence
 	user := w.person("ann")
-	start := sure(w.Revoked(ctx, nil))
+	start := sure(w.Revoked(ctx, nil, 0))
 	login := w.ends(user, 1)
 	for range 3 {
-		page := sure(w.Revoked(ctx, start.Since))
+		page := sure(w.Revoked(ctx, start.Since, 0))
 		if !tells(page, login) || page.Lost || len(page.Since) != 2 {
 			t.Fatalf("read %+v", page)
 		}
 	}
-	if other := newWorldOn(t, w.dsns, asNodes); !tells(sure(other.Revoked(ctx, start.Since)), login) {
+	if other := newWorldOn(t, w.dsns, asNodes); !tells(sure(other.Revoked(ctx, start.Since, 0)), login) {
 		t.Fatal("another node does not read it")
 	}
 
@@ -55,7 +55,7 @@ func TestRevocationsAreReadByTheShardsClock(t *testing.T) {
 	for id, at := range start.Since {
 		future[id] = at.Add(time.Hour)
 	}
-	if page := sure(w.Revoked(ctx, future)); !tells(page, login) || page.Lost || page.Since["a"].After(time.Now().Add(time.Minute)) {
+	if page := sure(w.Revoked(ctx, future, 0)); !tells(page, login) || page.Lost || page.Since["a"].After(time.Now().Add(time.Minute)) {
 		t.Fatalf("with a clock set back: %+v", page)
 	}
 	// It was not looked at for so long that rows may be gone.
@@ -63,13 +63,13 @@ func TestRevocationsAreReadByTheShardsClock(t *testing.T) {
 	for id, at := range start.Since {
 		past[id] = at.Add(-revokedKept)
 	}
-	if page := sure(w.Revoked(ctx, past)); !page.Lost {
+	if page := sure(w.Revoked(ctx, past, 0)); !page.Lost {
 		t.Fatal("what may be gone is not told")
 	}
 	// Who does not answer in time keeps the point.
 	late, cancel := context.WithCancel(ctx)
 	cancel()
-	page, err := w.Revoked(late, start.Since)
+	page, err := w.Revoked(late, start.Since, 0)
 	if err == nil || len(page.Since) != 2 {
 		t.Fatalf("%+v, %v", page, err)
 	}

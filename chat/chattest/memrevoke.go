@@ -33,7 +33,7 @@ func (m *Memory) revokeLogins(u *user, ended []chat.LoginID) {
 }
 
 // Revoked implements chat.Revocations; its only part is called "memory".
-func (m *Memory) Revoked(_ context.Context, since chat.RevokedSince) (chat.RevokedPage, error) {
+func (m *Memory) Revoked(_ context.Context, since chat.RevokedSince, _ time.Duration) (chat.RevokedPage, error) {
 	defer m.lock()()
 	now := m.Now()
 	from, known := since["memory"]

@@ -83,7 +83,7 @@ func (b *bench) ears() *ears {
 // hear returns what was taken away since the last time, and maybe before.
 func (e *ears) hear(users ...chat.UserID) []chat.Revocation {
 	e.b.Helper()
-	page, err := e.b.Revocations.Revoked(e.b.ctx, e.since)
+	page, err := e.b.Revocations.Revoked(e.b.ctx, e.since, 0)
 	e.b.must(err)
 	if page.Lost {
 		e.b.Fatal("revocations are lost")

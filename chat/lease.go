@@ -1,0 +1,97 @@
+package chat
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// leaseFor is how long after the beginning of a look at the revocations sessions
+// may be written to.
+const leaseFor = 900 * time.Millisecond
+
+// lease is the right to write to sessions: it lasts until shortly after the last
+// look at the revocations that has ended began. A node that was frozen, thaws
+// with frames in its queues; they wait here until it knows for whom they still
+// are. Where nothing looks, it lasts for ever.
+//
+// Whoever writes compares it with the time at that moment: no timer has to have
+// fired before. Both clocks count: the monotonic one stands still while a machine
+// sleeps, the other one may be set back.
+type lease struct {
+	on     atomic.Bool
+	began  time.Time     // set before on is
+	until  atomic.Int64  // milliseconds after began
+	wall   atomic.Int64  // the same as Unix ms of the wall clock
+	wanted chan struct{} // asks for a look now; capacity 1
+
+	mu     sync.Mutex
+	waiter chan struct{} // closed by the next renewal; nil: nobody waits
+}
+
+func (l *lease) init() { l.wanted = make(chan struct{}, 1) }
+
+func (l *lease) begin(now time.Time) {
+	l.began = now
+	l.set(now)
+	l.on.Store(true)
+}
+
+func (l *lease) set(looked time.Time) {
+	l.until.Store((looked.Sub(l.began) + leaseFor).Milliseconds())
+	l.wall.Store(looked.Add(leaseFor).UnixMilli())
+}
+
+// renew lets whoever waits go on.
+func (l *lease) renew(looked time.Time) {
+	l.set(looked)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.waiter != nil {
+		close(l.waiter)
+		l.waiter = nil
+	}
+}
+
+func (l *lease) end() {
+	l.on.Store(false)
+	l.renew(l.began)
+}
+
+func (l *lease) holds(now time.Time) bool {
+	return !l.on.Load() || now.Sub(l.began).Milliseconds() <= l.until.Load() && now.UnixMilli() <= l.wall.Load()
+}
+
+// away is how long ago the look was that last renewed the lease, by the clock
+// that says more; 0: it holds.
+func (l *lease) away(now, last time.Time) time.Duration {
+	if l.holds(now) {
+		return 0
+	}
+	return max(now.Sub(last), now.Round(0).Sub(last.Round(0)), leaseFor)
+}
+
+// await returns when the lease holds, or ctx ends.
+func (l *lease) await(ctx context.Context, now func() time.Time) {
+	for !l.holds(now()) {
+		l.mu.Lock()
+		if l.waiter == nil {
+			l.waiter = make(chan struct{})
+		}
+		next := l.waiter
+		l.mu.Unlock()
+		if l.holds(now()) {
+			return
+		}
+		select {
+		case l.wanted <- struct{}{}:
+		default:
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package chat_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gori/chat"
+	"gori/chat/chattest"
+)
+
+// thawing is two nodes without a mesh, of which the second can be frozen.
+type thawing struct {
+	*cluster
+	ahead atomic.Int64 // by how much that node's time has passed without it
+	dead  atomic.Bool  // its store does not tell what was taken away
+	looks atomic.Int64
+
+	ann, bob chat.Identity
+	ch       chat.ChannelID
+	device   *chattest.Device // bob's, on the second node
+}
+
+// shaky is a store of which a part may not answer.
+type shaky struct {
+	chat.Revocations
+	t *thawing
+}
+
+var errNoShard = errors.New("connection refused")
+
+func (s shaky) Revoked(ctx context.Context, since chat.RevokedSince, away time.Duration) (chat.RevokedPage, error) {
+	s.t.looks.Add(1)
+	if s.t.dead.Load() {
+		return chat.RevokedPage{Since: since, Missed: []string{"memory"}}, errNoShard
+	}
+	return s.Revocations.Revoked(ctx, since, away)
+}
+
+func inThaw(t *testing.T, run func(th *thawing)) {
+	th := &thawing{}
+	clock := func() time.Time { return time.Now().Add(time.Duration(th.ahead.Load())) }
+	inCluster(t, 2, 5, func(c *cluster) {
+		th.cluster = c
+		u := c.users(2)
+		th.ann, th.bob = u[0], u[1]
+		th.ch = c.group(0, th.ann, th.bob)
+		th.device = c.connect(th.bob, 1)
+		time.Sleep(2*time.Second + 50*time.Millisecond)
+		c.Mesh.Change(func(m *chattest.Mesh) { m.Cut = true })
+		run(th)
+	}, func(node int, d *chat.Deps) {
+		if node == 1 {
+			d.Now, d.Hub, d.Revocations = clock, chat.NewHub(chat.HubConfig{Now: clock}), shaky{d.Revocations, th}
+		}
+	})
+}
+
+func (th *thawing) remove() {
+	th.govern(0, th.ann, chat.Governance{Kind: chat.GovernRemove, Channel: th.ch, Users: []chat.UserID{th.bob.User}})
+}
+
+// freeze lets time pass in which nothing happens on the second node.
+func (th *thawing) freeze(d time.Duration) { th.ahead.Add(int64(d)) }
+
+// tell puts a frame of the channel on the device's queue.
+func (th *thawing) tell() {
+	th.Nodes[1].Hub.Deliver([]chat.UserID{th.bob.User}, chat.Frame{Bytes: []byte(`{"op":"typing"}`), Channel: th.ch})
+}
+
+// A look of which a part fails is none for a node that was away: it has not
+// heard of what was taken away meanwhile in any other way either.
+func TestAThawedNodeWritesNothingUntilItHasSeenAll(t *testing.T) {
+	for _, removed := range []bool{false, true} {
+		t.Run(fmt.Sprint("removed: ", removed), func(t *testing.T) {
+			inThaw(t, func(th *thawing) {
+				if removed {
+					th.remove()
+				}
+				th.dead.Store(true)
+				looks := th.looks.Load()
+				th.freeze(5 * time.Second)
+				th.tell()
+				time.Sleep(time.Second)
+				if n := th.device.Heard("typing"); n != 0 {
+					t.Fatalf("%d frames came although the node has not seen all", n)
+				}
+				if n := th.looks.Load() - looks; n < 10 {
+					t.Fatalf("%d looks in a second in which nobody could be written to", n)
+				}
+				th.dead.Store(false)
+				time.Sleep(100 * time.Millisecond)
+				want := 1
+				if removed {
+					want = 0
+				}
+				if n := th.device.Heard("typing"); n != want || th.device.Resumes() != 1 {
+					t.Fatalf("%d frames came, want %d; %d resumes", n, want, th.device.Resumes())
+				}
+			})
+		})
+	}
+}
+
+func TestAThawedNodeThatCannotSeeAllHasEverybodyResume(t *testing.T) {
+	inThaw(t, func(th *thawing) {
+		th.remove()
+		th.dead.Store(true)
+		th.freeze(5 * time.Second)
+		th.tell()
+		time.Sleep(2 * time.Second)
+		if th.device.Resumes() != 1 {
+			t.Fatal("too soon")
+		}
+		time.Sleep(3 * time.Second)
+		if n := th.device.Heard("typing"); n != 0 || th.device.Resumes() != 2 {
+			t.Fatalf("%d frames came, %d resumes", n, th.device.Resumes())
+		}
+		// From then on it is as on every node that a shard does not answer.
+		th.Nodes[1].Hub.Deliver([]chat.UserID{th.bob.User}, chat.Frame{Bytes: []byte(`{"op":"typing"}`)})
+		synctest.Wait()
+		if th.device.Heard("typing") != 1 {
+			t.Fatal("nothing comes any more")
+		}
+	})
+}
+
+// A dead shard is no reason to be silent: it takes nothing away.
+func TestADeadShardSilencesNobody(t *testing.T) {
+	inThaw(t, func(th *thawing) {
+		th.dead.Store(true)
+		for i := range 20 {
+			time.Sleep(time.Second + 70*time.Millisecond)
+			th.tell()
+			synctest.Wait()
+			if n := th.device.Heard("typing"); n != i+1 {
+				t.Fatalf("%d frames came, want %d", n, i+1)
+			}
+		}
+		th.freeze(time.Second) // a busy host: the shard has been dead before, and still is
+		th.tell()
+		synctest.Wait()
+		if n := th.device.Heard("typing"); n != 21 || th.device.Resumes() != 1 {
+			t.Fatalf("%d frames came, %d resumes", n, th.device.Resumes())
+		}
+	})
+}
