@@ -34,6 +34,7 @@ type Rings interface {
 type PairTimes struct {
 	Look  time.Duration // how often both are looked at; default 250 ms
 	Hung  time.Duration // a primary that has not answered for so long is ended; default 5 s
+	Deaf  time.Duration // so is one that takes no new connections for so long; default 10 s
 	Stuck time.Duration // a commit may wait so long for the standby; default 1500 ms
 	Stray time.Duration // a standby that has not found its primary for so long is copied anew; default 20 s
 	Agree time.Duration // to ask the ring; default 2 s
@@ -42,6 +43,7 @@ type PairTimes struct {
 func (t PairTimes) withDefaults() PairTimes {
 	setDefault(&t.Look, 250*time.Millisecond)
 	setDefault(&t.Hung, 5*time.Second)
+	setDefault(&t.Deaf, 10*time.Second)
 	setDefault(&t.Stuck, 1500*time.Millisecond)
 	setDefault(&t.Stray, 20*time.Second)
 	setDefault(&t.Agree, 2*time.Second)
@@ -78,7 +80,9 @@ type pair struct {
 	// Of run alone.
 	atPrimary, atStandby *replica.Server
 	asked                time.Time            // when the ring was read last
+	version              int64                // of the document then
 	answered             time.Time            // when the primary answered last
+	opened               time.Time            // when it took a new connection last
 	found                time.Time            // when the standby was connected last
 	sure                 atomic.Bool          // since its start the primary has been seen to wait for a standby that has everything
 	waits                time.Time            // when the primary was told to wait
@@ -111,7 +115,7 @@ func (p *pair) takeRoles(primary, standby *Instance) {
 	p.atPrimary, p.atStandby = replica.NewServer(primary.DSN(Database)), replica.NewServer(standby.DSN(Database))
 	p.sure.Store(false)
 	now := time.Now()
-	p.answered, p.found = now, now
+	p.answered, p.opened, p.found = now, now, now
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.primary, p.standby = primary, standby
@@ -159,7 +163,8 @@ func (p *pair) run(ctx context.Context) {
 		p.atStandby.Close()
 	}()
 	p.times = p.times.withDefaults()
-	p.begun, p.answered, p.found = time.Now(), time.Now(), time.Now()
+	now := time.Now()
+	p.begun, p.answered, p.opened, p.found = now, now, now, now
 	tick := time.NewTicker(p.times.Look)
 	defer tick.Stop()
 	for ctx.Err() == nil {
@@ -201,13 +206,15 @@ func (p *pair) step(ctx context.Context) {
 	}
 	if err != nil {
 		if time.Since(p.answered) > p.times.Hung {
-			p.log.Warn("PostgreSQL does not answer; ending it", "shard", p.id, "instance", primary.ID(), "error", err)
-			primary.Kill()
-			p.primaryDied(ctx)
+			p.endHung(ctx, primary, err)
 		}
 		return
 	}
 	p.answered = time.Now()
+	if err := p.knock(ctx); err != nil && time.Since(p.opened) > p.times.Deaf {
+		p.endHung(ctx, primary, fmt.Errorf("it takes no new connections: %w", err))
+		return
+	}
 	if !p.agree(ctx, st) {
 		return
 	}
@@ -217,6 +224,28 @@ func (p *pair) step(ctx context.Context) {
 	}
 	p.tendStandby(ctx, st)
 	p.tendSync(ctx, st)
+}
+
+// endHung ends a primary that hangs. Only once all of it is gone, so that it
+// cannot wake and go on, does anybody else become the primary.
+func (p *pair) endHung(ctx context.Context, primary *Instance, why error) {
+	p.log.Warn("PostgreSQL does not answer; ending it", "shard", p.id, "instance", primary.ID(), "error", why)
+	primary.Kill()
+	p.primaryDied(ctx)
+}
+
+// knock sees now and then whether the primary takes new connections.
+func (p *pair) knock(ctx context.Context) error {
+	if time.Since(p.opened) < p.times.Deaf/5 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	err := p.atPrimary.Knock(ctx)
+	if err == nil {
+		p.opened = time.Now()
+	}
+	return err
 }
 
 // ring reads the document if it has not been read for a while, or must be.
@@ -243,7 +272,7 @@ func (p *pair) take(r *shard.Ring) (shard.Seat, error) {
 	if !ok {
 		return s, fmt.Errorf("shard %s is not in the ring", p.id)
 	}
-	p.asked = time.Now()
+	p.asked, p.version = time.Now(), r.Version
 	p.setSeat(s)
 	return s, nil
 }
@@ -282,6 +311,10 @@ func (p *pair) agree(ctx context.Context, st replica.State) bool {
 		stop, cancel := context.WithTimeout(ctx, p.times.Agree)
 		primary.Stop(stop)
 		cancel()
+		if err := p.known(ctx); err != nil {
+			p.complain("the standby does not take over", "error", err)
+			return false
+		}
 		if err := p.takeOver(ctx); err != nil {
 			p.complain("the standby does not take over", "error", err)
 		}

@@ -78,7 +78,7 @@ func (f *fakeRings) seat(id shard.ID) shard.Seat {
 
 // openPairs starts a cluster of one shard with its standby and waits until that
 // has everything.
-func openPairs(t *testing.T, dir string, rings *fakeRings) *Cluster {
+func openPairs(t *testing.T, dir string, rings *fakeRings, more ...func(*pair)) *Cluster {
 	t.Helper()
 	yes := true
 	c, err := Open(ClusterConfig{Dir: dir, Shards: 1, Version: "test", Standby: &yes, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
@@ -89,6 +89,9 @@ func openPairs(t *testing.T, dir string, rings *fakeRings) *Cluster {
 	for _, p := range c.pairs {
 		for _, in := range []*Instance{p.primary, p.standby} {
 			in.cfg.Throwaway, in.cfg.SharedBuffersMB = true, 16
+		}
+		for _, change := range more {
+			change(p)
 		}
 	}
 	c.SetRings(rings)

@@ -67,7 +67,7 @@ func (p *pair) startAgain(ctx context.Context, primary *Instance) {
 	}
 	// What was not acknowledged may be seen now and not be on the standby.
 	p.sure.Store(false)
-	p.answered, p.found = time.Now(), time.Now()
+	p.answered, p.opened, p.found = time.Now(), time.Now(), time.Now()
 	p.log.Info("PostgreSQL runs again", "shard", p.id, "instance", primary.ID(), "pid", primary.PID(), "after", time.Since(p.begun).Round(time.Millisecond))
 }
 
@@ -86,6 +86,28 @@ func (p *pair) takeOver(ctx context.Context) error {
 	// Also to have the promoted one keep the document as it is now: nodes that
 	// have lost the shard ask its instances.
 	return p.sayStandby(ctx, false)
+}
+
+// known makes sure that what the ring says outlasts the former primary, which has
+// ended and may have been one of those who agreed to it: the standby does not
+// know by itself what that one has accepted last. Neither of them can be asked
+// now, so reading the ring has the others keep it.
+func (p *pair) known(ctx context.Context) error {
+	_, standby := p.roles()
+	said := p.seat
+	seat, err := p.ring(ctx, true)
+	if err == nil && seat != said {
+		err = &shard.SeatError{Shard: p.id, Why: "has been given another place meanwhile"}
+	}
+	if err == nil || standby.PID() == 0 {
+		return err
+	}
+	// It is enough, too, that the former primary has handed on the document.
+	version, verr := p.atStandby.RingVersion(ctx)
+	if verr == nil && p.version > 0 && version >= p.version {
+		return nil
+	}
+	return err
 }
 
 // promote makes the primary, which is a standby still, what the ring says.
@@ -112,7 +134,7 @@ func (p *pair) promote(ctx context.Context) error {
 	p.rings.Above(ctx, promised)
 	primary.Follow(nil)
 	_ = primary.setPromoting(false) // one that stays does no harm
-	p.begun, p.answered = time.Now(), time.Now()
+	p.begun, p.answered, p.opened = time.Now(), time.Now(), time.Now()
 	p.told()
 	return nil
 }

@@ -38,7 +38,8 @@ func (s *Server) Claims(ctx context.Context) ([]Claim, error) {
 
 // Yield gives up what others serve with a higher epoch: a promoted server that
 // did not have every write of its primary may not know that a partition has
-// gone. It returns how many those were.
+// gone. It returns how many those were. What is fenced is left to those who heal
+// moves: nobody can write to it, and there is a receipt to be written.
 func (s *Server) Yield(ctx context.Context, others []Claim) (int64, error) {
 	var ps []int32
 	var peers []string
@@ -48,9 +49,9 @@ func (s *Server) Yield(ctx context.Context, others []Claim) (int64, error) {
 	}
 	var n int64
 	err := s.with(ctx, func(c *pgx.Conn) error {
-		tag, err := c.Exec(ctx, `UPDATE control.partition_owner o SET state = 'gone', peer = x.peer, capture = false, fenced_at = NULL
+		tag, err := c.Exec(ctx, `UPDATE control.partition_owner o SET state = 'gone', epoch = x.epoch, peer = x.peer, capture = false, fenced_at = NULL
 			FROM unnest($1::int[], $2::text[], $3::bigint[]) AS x (partition, peer, epoch)
-			WHERE o.partition = x.partition AND o.epoch < x.epoch AND o.state IN ('active', 'fenced')
+			WHERE o.partition = x.partition AND o.epoch < x.epoch AND o.state = 'active'
 			AND x.peer <> (SELECT shard_id FROM control.shard_self)`, ps, peers, epochs)
 		n = tag.RowsAffected()
 		return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // StandbyName is the application_name by which a standby connects to its
@@ -81,6 +82,34 @@ func (s *Server) with(ctx context.Context, do func(*pgx.Conn) error) error {
 	if err != nil {
 		s.Close()
 	}
+	return err
+}
+
+// tlsRequest is the question whether a server speaks TLS.
+var tlsRequest = []byte{0, 0, 0, 8, 4, 210, 22, 47}
+
+// Knock asks whether a server takes new connections, which one whose postmaster
+// hangs does not, although those that there are go on.
+func (s *Server) Knock(ctx context.Context) error {
+	cfg, err := pgx.ParseConfig(s.dsn)
+	if err != nil {
+		return err
+	}
+	network, addr := pgconn.NetworkAddress(cfg.Host, cfg.Port)
+	conn, err := cfg.DialFunc(ctx, network, addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if at, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(at)
+	}
+	// It is answered by a process that the postmaster makes, with one byte, and
+	// costs neither side a session.
+	if _, err := conn.Write(tlsRequest); err != nil {
+		return err
+	}
+	_, err = conn.Read(make([]byte, 1))
 	return err
 }
 
