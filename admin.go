@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -281,6 +282,8 @@ func (t *target) planChange(ctx context.Context, kind string, id shard.ID, dsn s
 	return p, nil
 }
 
+var errNotEmpty = errors.New("holds data of a ring already")
+
 // tryNew makes sure that a shard to be added can be reached and is empty.
 func tryNew(ctx context.Context, id shard.ID, dsn string) error {
 	ctx, cancel := context.WithTimeout(ctx, adminPatience)
@@ -290,7 +293,7 @@ func tryNew(ctx context.Context, id shard.ID, dsn string) error {
 		return fmt.Errorf("reach the new shard %s: %w", id, err)
 	}
 	if doc != nil {
-		return fmt.Errorf("the database for the new shard %s holds data of a ring already", id)
+		return fmt.Errorf("the database for the new shard %s %w", id, errNotEmpty)
 	}
 	return nil
 }

@@ -72,7 +72,7 @@ func (b *adminBoard) Shards(ctx context.Context) ([]api.ShardView, error) {
 			if a.Err != nil {
 				// The cause may tell of hosts and users: it is for the log.
 				b.log.Debug("the board has no answer of a shard", "shard", a.Shard, "error", a.Err)
-				v = api.ShardView{ID: string(a.Shard), Error: "no answer", Tables: []api.TableView{}}
+				v = api.ShardView{ID: string(a.Shard), Error: string(shard.CauseDown), Tables: []api.TableView{}}
 			} else {
 				b.before[a.Shard] = a.Value
 			}

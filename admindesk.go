@@ -49,7 +49,7 @@ func (d *ringDesk) Order(ctx context.Context, o api.ReshardOrder) error {
 		return ringError(err)
 	}
 	if from.Version != o.Version {
-		return chat.Errorf(chat.CodeConflict, "the ring has changed meanwhile: it has version %d, not %d", from.Version, o.Version)
+		return coded(chat.CodeConflict, string(shard.CauseRingChanged), fmt.Errorf("the ring has changed meanwhile: it has version %d, not %d", from.Version, o.Version))
 	}
 	if o.Action == "abort" {
 		return ringError(d.end(ctx, from))
@@ -80,7 +80,7 @@ func (d *ringDesk) end(ctx context.Context, from *shard.Ring) error {
 	defer cancel()
 	err := d.abort(ctx)
 	if err != nil && ctx.Err() != nil {
-		return &chat.Error{Code: chat.CodeConflict, Message: "nothing moves any more, but what is half moved is not taken back yet: abort again", Err: err}
+		return coded(chat.CodeConflict, reasonHalfMoved, fmt.Errorf("nothing moves any more, but what is half moved is not taken back yet: abort again (%w)", err))
 	}
 	return err
 }
@@ -133,7 +133,10 @@ func (d *ringDesk) ready(ctx context.Context, o api.ReshardOrder) error {
 	if d.make == nil {
 		return chat.Errorf(chat.CodeNoInstance, "nobody here makes a PostgreSQL instance: give the address of one")
 	}
-	return d.make(ctx, shard.ID(o.Shard))
+	if err := d.make(ctx, shard.ID(o.Shard)); err != nil {
+		return coded(chat.CodeNoInstance, reasonNotMade, err, "shard", o.Shard)
+	}
+	return nil
 }
 
 // ringError gives errors of the ring their codes.
@@ -142,7 +145,9 @@ func ringError(err error) error {
 	if err == nil || errors.As(err, &coded) {
 		return err
 	}
-	code := func(c chat.Code) error { return &chat.Error{Code: c, Message: err.Error(), Err: err} }
+	code := func(c chat.Code) error {
+		return &chat.Error{Code: c, Message: err.Error(), Err: err, Reason: reasonFor(err)}
+	}
 	var few *reshard.NoMajorityError
 	var unsure *reshard.UnknownError
 	var addr *shard.AddrError
@@ -151,7 +156,9 @@ func ringError(err error) error {
 	var seat *shard.SeatError
 	switch {
 	case errors.As(err, &few), errors.As(err, &unsure), errors.Is(err, reshard.ErrNoRing):
-		return chat.Retryable(chat.CodeShardDown, time.Second, err, "%v", err)
+		e := chat.Retryable(chat.CodeShardDown, time.Second, err, "%v", err)
+		e.Reason = reasonFor(err)
+		return e
 	case errors.As(err, &addr):
 		return code(chat.CodeBadRequest)
 	case errors.As(err, &changed), errors.As(err, &going), errors.As(err, &seat), errors.Is(err, shard.ErrNoPlan),

@@ -19,7 +19,7 @@ func (r *adminReshards) Order(ctx context.Context, by api.Admin, o api.ReshardOr
 	if subject == "" {
 		subject = "ring"
 	}
-	err := r.audit.Audit(ctx, chat.AuditEvent{At: r.now(), Actor: by.User, Action: "reshard." + o.Action, Subject: subject, Address: by.Address})
+	err := r.audit.Audit(ctx, chat.AuditEvent{At: r.now(), Actor: by.User, Action: auditReshard + o.Action, Subject: subject, Address: by.Address})
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (r *adminReshards) Receipts(ctx context.Context, limit int) ([]api.ReceiptS
 		list = append(list, s.sum)
 	}
 	r.sums = known
-	return list, ctx.Err()
+	return r.withChecks(ctx, list), ctx.Err()
 }
 
 // sumReceipts adds up receipts, which are in the order of time.

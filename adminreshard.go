@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"slices"
 	"sync"
@@ -30,6 +31,8 @@ type adminReshards struct {
 	*adminBoard
 	desk  reshardDesk
 	audit chat.Auditor
+	// checks computes receipts again; nil: nobody does.
+	checks *checker
 
 	status recently[api.ReshardStatus]
 	book   receiptBook // guarded by status.mu
@@ -147,7 +150,7 @@ func movesUnderWay(l *ringLook, moves []board.Move) []api.MoveView {
 			continue
 		}
 		v := api.MoveView{Partition: int(m.Partition), From: going.From, To: going.To, State: m.State, Attempt: m.Attempt, Rows: m.Rows,
-			TotalRows: m.TotalRows, Bytes: m.Bytes, Dirty: m.Dirty, PauseUS: m.PauseUS, Error: m.Error,
+			TotalRows: m.TotalRows, Bytes: m.Bytes, Dirty: m.Dirty, PauseUS: m.PauseUS, Error: m.Error, Reason: reasonOf(m.Cause),
 			StartedAt: chat.MillisOf(m.Started), UpdatedAt: chat.MillisOf(m.Updated)}
 		if was, ok := views[m.Partition]; ok && (was.Attempt > v.Attempt || was.Attempt == v.Attempt && was.UpdatedAt > v.UpdatedAt) {
 			continue
@@ -189,9 +192,9 @@ func (r *adminReshards) Preview(ctx context.Context, c api.ReshardChange) (api.R
 	}
 	switch {
 	case l.ring == nil || !l.settled():
-		return api.ReshardPreview{}, chat.Errorf(chat.CodeConflict, "not every partition has exactly one owner that answers: no plan can be made")
+		return api.ReshardPreview{}, coded(chat.CodeConflict, reasonDisorder, errors.New("not every partition has exactly one owner that answers: no plan can be made"))
 	case l.ring.Plan != nil:
-		return api.ReshardPreview{}, chat.Errorf(chat.CodeConflict, "a reshard is under way")
+		return api.ReshardPreview{}, ringError(&shard.UnderwayError{Plan: *l.ring.Plan})
 	}
 	id := shard.ID(c.Shard)
 	next, err := l.ring.Map.Remove(id)
@@ -199,7 +202,7 @@ func (r *adminReshards) Preview(ctx context.Context, c api.ReshardChange) (api.R
 		next, err = l.ring.Map.Add(id)
 	}
 	if err != nil {
-		return api.ReshardPreview{}, &chat.Error{Code: chat.CodeBadRequest, Message: err.Error(), Err: err}
+		return api.ReshardPreview{}, &chat.Error{Code: chat.CodeBadRequest, Message: err.Error(), Err: err, Reason: reasonFor(err)}
 	}
 	p := l.preview(next)
 	p.Change, p.Shard, p.Makes = c.Change, c.Shard, c.Change == "add" && c.Addr == "" && r.desk.CanMake()

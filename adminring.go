@@ -222,6 +222,6 @@ func planView(p *shard.Plan) *api.PlanView {
 	if p == nil {
 		return nil
 	}
-	return &api.PlanView{ID: p.ID, Kind: string(p.Kind), Shard: string(p.Shard), Detached: p.Detached, Paused: p.Paused, Why: p.Why, MBps: p.MBps,
+	return &api.PlanView{ID: p.ID, Kind: string(p.Kind), Shard: string(p.Shard), Detached: p.Detached, Paused: p.Paused, Why: p.Why, Reason: reasonOf(p.Cause), MBps: p.MBps,
 		Slowdown: p.Slowdown, BegunAt: chat.Millis(p.BegunMS)}
 }

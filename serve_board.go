@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -31,22 +33,29 @@ func openDesk(m *movers, audit chat.Auditor, logger *slog.Logger) *adminDesk {
 			return err
 		}
 	}
-	d.reshards = &adminReshards{adminBoard: d.board, desk: desk, audit: audit}
+	d.reshards = &adminReshards{adminBoard: d.board, desk: desk, audit: audit, checks: newChecker(m.engine, logger)}
 	return d
 }
 
 func (d *adminDesk) close() {
-	d.closed.Do(func() { d.board.board.Close() })
+	d.closed.Do(func() {
+		d.reshards.checks.close()
+		d.board.board.Close()
+	})
 }
 
 // welcomeShard makes sure that a shard to come can be reached and is empty, and
 // gives it the schema.
 func welcomeShard(ctx context.Context, id shard.ID, addr string) error {
 	if err := tryNew(ctx, id, addr); err != nil {
-		return &chat.Error{Code: chat.CodeConflict, Message: err.Error(), Err: err}
+		reason := reasonAway
+		if errors.Is(err, errNotEmpty) {
+			reason = reasonNotEmpty
+		}
+		return coded(chat.CodeConflict, reason, err, "shard", string(id))
 	}
 	if err := store.Migrate(ctx, addr, id, nil); err != nil {
-		return &chat.Error{Code: chat.CodeConflict, Message: "the new shard " + string(id) + " cannot be given the schema: " + err.Error(), Err: err}
+		return coded(chat.CodeConflict, reasonSchema, fmt.Errorf("the new shard %s cannot be given the schema: %w", id, err), "shard", string(id))
 	}
 	return nil
 }

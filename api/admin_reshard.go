@@ -92,16 +92,37 @@ func (s *Server) orderReshard(w http.ResponseWriter, r *http.Request) (any, erro
 			return nil, err
 		}
 	}
-	address := ""
-	if a := clientOf(r).addr; a.IsValid() {
-		address = a.String()
-	}
-	err := s.cfg.Reshards.Order(r.Context(), Admin{User: whoIs(r).User, Address: address}, ReshardOrder{
+	err := s.cfg.Reshards.Order(r.Context(), adminOf(r), ReshardOrder{
 		Action: in.Action, Shard: in.Shard, Addr: in.Addr, Version: in.Version, MBps: in.MBps, Slowdown: in.Slowdown})
 	if err != nil {
 		return nil, err
 	}
 	return accepted{}, nil
+}
+
+// adminOf is who asks, and from where.
+func adminOf(r *http.Request) Admin {
+	by := Admin{User: whoIs(r).User}
+	if a := clientOf(r).addr; a.IsValid() {
+		by.Address = a.String()
+	}
+	return by
+}
+
+func (s *Server) verifyReceipt(_ http.ResponseWriter, r *http.Request) (any, error) {
+	id, err := pathReshard(r)
+	if err == nil {
+		err = s.cfg.Reshards.Verify(r.Context(), adminOf(r), id)
+	}
+	return accepted{}, err
+}
+
+func (s *Server) receiptCheck(_ http.ResponseWriter, r *http.Request) (any, error) {
+	id, err := pathReshard(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.cfg.Reshards.Check(r.Context(), id)
 }
 
 func (s *Server) receipts(_ http.ResponseWriter, r *http.Request) (any, error) {

@@ -33,6 +33,13 @@ type Reshards interface {
 	// EachReceipt hands over what proves a reshard, partition by partition in
 	// order, as JSON. CodeNotFound if there is no such reshard.
 	EachReceipt(ctx context.Context, reshard string, each func(doc json.RawMessage) error) error
+	// Verify begins to compute a receipt again from what is served, and does not
+	// wait for it. CodeNotFound if there is none, CodeConflict while another is
+	// computed.
+	Verify(ctx context.Context, by Admin, reshard string) error
+	// Check tells how far that is, or what came of it. CodeNotFound if it was
+	// never asked for.
+	Check(ctx context.Context, reshard string) (ReceiptCheck, error)
 }
 
 // Admin is who gives an order, and from where.
@@ -84,15 +91,17 @@ type MovingView struct {
 
 // PlanView is a reshard under way.
 type PlanView struct {
-	ID       string      `json:"id"`
-	Kind     string      `json:"kind"`
-	Shard    string      `json:"shard"`
-	Detached bool        `json:"detached"` // the nodes carry it out
-	Paused   bool        `json:"paused"`
-	Why      string      `json:"why,omitempty"` // it was paused, if not by a person
-	MBps     float64     `json:"mbps"`          // 0: no bound
-	Slowdown float64     `json:"slowdown"`
-	BegunAt  chat.Millis `json:"begun_at"`
+	ID       string `json:"id"`
+	Kind     string `json:"kind"`
+	Shard    string `json:"shard"`
+	Detached bool   `json:"detached"` // the nodes carry it out
+	Paused   bool   `json:"paused"`
+	Why      string `json:"why,omitempty"` // it was paused, if not by a person
+	// Reason is Why for programs.
+	Reason   *chat.Reason `json:"reason,omitempty"`
+	MBps     float64      `json:"mbps"` // 0: no bound
+	Slowdown float64      `json:"slowdown"`
+	BegunAt  chat.Millis  `json:"begun_at"`
 }
 
 // ShardView is how one shard does.
@@ -256,19 +265,21 @@ type ReshardStatus struct {
 
 // MoveView is one move under way.
 type MoveView struct {
-	Partition int         `json:"partition"`
-	From      string      `json:"from"`
-	To        string      `json:"to"`
-	State     string      `json:"state"`
-	Attempt   int         `json:"attempt"`
-	Rows      int64       `json:"rows"`
-	TotalRows int64       `json:"total_rows"`
-	Bytes     int64       `json:"bytes"`
-	Dirty     int64       `json:"dirty"`
-	PauseUS   int64       `json:"pause_us"`
-	Error     string      `json:"error,omitempty"` // of the last attempt
-	StartedAt chat.Millis `json:"started_at"`
-	UpdatedAt chat.Millis `json:"updated_at"`
+	Partition int    `json:"partition"`
+	From      string `json:"from"`
+	To        string `json:"to"`
+	State     string `json:"state"`
+	Attempt   int    `json:"attempt"`
+	Rows      int64  `json:"rows"`
+	TotalRows int64  `json:"total_rows"`
+	Bytes     int64  `json:"bytes"`
+	Dirty     int64  `json:"dirty"`
+	PauseUS   int64  `json:"pause_us"`
+	Error     string `json:"error,omitempty"` // of the last attempt
+	// Reason is Error for programs.
+	Reason    *chat.Reason `json:"reason,omitempty"`
+	StartedAt chat.Millis  `json:"started_at"`
+	UpdatedAt chat.Millis  `json:"updated_at"`
 }
 
 // PauseView is how long one move held up writes.
@@ -294,4 +305,37 @@ type ReceiptSummary struct {
 	PauseP50   int64       `json:"pause_p50_us"`
 	PauseP99   int64       `json:"pause_p99_us"`
 	PauseMax   int64       `json:"pause_max_us"`
+	// Check is the last time it was computed again, without its faults.
+	Check *ReceiptCheck `json:"check,omitempty"`
+}
+
+// ReceiptCheck is a receipt computed again from what is served now.
+type ReceiptCheck struct {
+	Reshard    string         `json:"reshard"`
+	State      string         `json:"state"` // running, done, failed, interrupted
+	By         chat.UserID    `json:"by"`
+	BegunAt    chat.Millis    `json:"begun_at"`
+	EndedAt    chat.Millis    `json:"ended_at,omitempty"`
+	Partitions int            `json:"partitions"` // to look at
+	Checked    int            `json:"checked"`    // of them, so far
+	Channels   int            `json:"channels"`
+	Messages   int64          `json:"messages"`         // compared
+	Found      int            `json:"found"`            // faults; 0: all is as the receipt says
+	Faults     []ReceiptFault `json:"faults,omitempty"` // the first of them
+	// Down are shards that did not answer: what they have was not looked at.
+	Down   []string     `json:"down,omitempty"`
+	Reason *chat.Reason `json:"reason,omitempty"` // why it failed
+}
+
+// ReceiptFault is one thing that is not as the receipt says.
+type ReceiptFault struct {
+	Code      string         `json:"code"`
+	Partition int            `json:"partition"`
+	Shards    []string       `json:"shards,omitempty"`
+	Channel   chat.ChannelID `json:"channel,omitempty"`
+	Upto      int64          `json:"upto,omitempty"`
+	Rows      int64          `json:"rows,omitempty"`
+	Wanted    int64          `json:"wanted,omitempty"`
+	Table     string         `json:"table,omitempty"`
+	Text      string         `json:"text"` // in English
 }

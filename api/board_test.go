@@ -28,7 +28,7 @@ func (b *fakeBoard) note(v any) {
 	b.asked = append(b.asked, v)
 }
 
-var testPlan = &PlanView{ID: "r1", Kind: "add", Shard: "b", Detached: true, MBps: 20, Slowdown: 2, BegunAt: 5}
+var testPlan = &PlanView{Why: "x", Reason: &chat.Reason{Code: "differs", Args: map[string]string{"partition": "5"}}, ID: "r1", Kind: "add", Shard: "b", Detached: true, MBps: 20, Slowdown: 2, BegunAt: 5}
 
 func (b *fakeBoard) Ring(context.Context) (RingView, error) {
 	return RingView{Version: 3, Epoch: 2, Digest: "ab", Seats: []SeatView{
@@ -58,7 +58,7 @@ func (b *fakeBoard) Audit(_ context.Context, before int64, limit int) (AuditPage
 }
 
 func (b *fakeBoard) Status(context.Context) (ReshardStatus, error) {
-	return ReshardStatus{Version: 3, Plan: testPlan, Left: 1, Done: 1, Moves: []MoveView{{Partition: 2, From: "a", To: "b", State: "copying", Error: "x"}},
+	return ReshardStatus{Version: 3, Plan: testPlan, Left: 1, Done: 1, Moves: []MoveView{{Partition: 2, From: "a", To: "b", State: "copying", Error: "x", Reason: &chat.Reason{Code: "disk_full"}}},
 		Pauses: []PauseView{{Partition: 1, US: 9_000, At: 5}}}, nil
 }
 
@@ -80,7 +80,8 @@ func (b *fakeBoard) Order(_ context.Context, by Admin, o ReshardOrder) error {
 
 func (b *fakeBoard) Receipts(_ context.Context, limit int) ([]ReceiptSummary, error) {
 	b.note(limit)
-	return []ReceiptSummary{{Reshard: "r1", From: []string{"a"}, To: []string{"b"}, Partitions: 2}}, nil
+	return []ReceiptSummary{{Reshard: "r1", From: []string{"a"}, To: []string{"b"}, Partitions: 2,
+		Check: &ReceiptCheck{Reshard: "r1", State: "running", By: 1, Partitions: 2}}}, nil
 }
 
 func (b *fakeBoard) EachReceipt(_ context.Context, reshard string, each func(json.RawMessage) error) error {
@@ -101,12 +102,30 @@ func (b *fakeBoard) EachReceipt(_ context.Context, reshard string, each func(jso
 	return nil
 }
 
+func (b *fakeBoard) Verify(_ context.Context, by Admin, reshard string) error {
+	if reshard != "r1" {
+		return &chat.Error{Code: chat.CodeNotFound, Message: "there is none", Reason: &chat.Reason{Code: "no_receipt"}}
+	}
+	b.note(by)
+	return nil
+}
+
+func (b *fakeBoard) Check(_ context.Context, reshard string) (ReceiptCheck, error) {
+	if reshard != "r1" {
+		return ReceiptCheck{}, chat.Errorf(chat.CodeNotFound, "it was never asked for")
+	}
+	return ReceiptCheck{Reshard: "r1", State: "done", By: 1, BegunAt: 5, EndedAt: 6, Partitions: 2, Checked: 2, Channels: 1, Messages: 7, Found: 1,
+		Faults: []ReceiptFault{{Code: "channel_differs", Partition: 1, Shards: []string{"b"}, Channel: 7, Upto: 7, Rows: 6, Wanted: 7, Text: "x"}},
+		Down:   []string{"c"}, Reason: &chat.Reason{Code: "other", Text: "y"}}, nil
+}
+
 func tourBoard(sys *system, root actor) {
-	for _, path := range []string{"/ring", "/shards", "/channels/hot", "/where?name=g", "/audit", "/reshard", "/receipts", "/receipts/r1", "/receipts/r1/file"} {
+	for _, path := range []string{"/ring", "/shards", "/channels/hot", "/where?name=g", "/audit", "/reshard", "/receipts", "/receipts/r1", "/receipts/r1/file", "/receipts/r1/verify"} {
 		sys.must(root, "GET", "/admin"+path, nil)
 	}
 	sys.must(root, "POST", "/admin/reshard/plan", object{"change": "add", "shard": "c"})
 	sys.must(root, "POST", "/admin/reshard", object{"action": "pause", "version": 3})
+	sys.must(root, "POST", "/admin/receipts/r1/verify", nil)
 }
 
 func TestBoardQueries(t *testing.T) {
@@ -117,7 +136,7 @@ func TestBoardQueries(t *testing.T) {
 		"/where?name=%00": 400, "/where?name=%FF": 400, "/where?name=" + strings.Repeat("a", 101): 413, "/where?name=%25": 200,
 		"/where?user=5": 200, "/where?channel=5": 200, "/channels/hot?limit=0": 400, "/channels/hot?limit=1000000000": 200, "/channels/hot?x=1": 400,
 		"/audit?before=0": 400, "/audit?before=-1": 400, "/audit?before=9223372036854775807&limit=1": 200, "/audit?limit=x": 400,
-		"/receipts?limit=0": 400, "/receipts/r2": 404, "/receipts/r2/file": 404, "/receipts/a%2fb": 400, "/receipts/" + strings.Repeat("r", 65): 400,
+		"/receipts?limit=0": 400, "/receipts/r2": 404, "/receipts/r2/file": 404, "/receipts/r2/verify": 404, "/receipts/a%2fb": 400, "/receipts/" + strings.Repeat("r", 65): 400,
 	} {
 		if a := sys.do(root, "GET", "/admin"+query, nil); a.status != want {
 			t.Errorf("%.60s: %d %.200s, want %d", query, a.status, a.body, want)

@@ -57,6 +57,8 @@ type errorDetail struct {
 	Message string    `json:"message"`
 	Retry   bool      `json:"retry"`
 	AfterMs int64     `json:"after_ms,omitempty"`
+	// Reason tells programs what Message tells people.
+	Reason *chat.Reason `json:"reason,omitempty"`
 }
 
 // fail answers with err. An error without a code is logged with its cause and
@@ -91,7 +93,7 @@ func writeError(w http.ResponseWriter, status int, e *chat.Error) {
 		h.Set("WWW-Authenticate", `Bearer realm="gori"`)
 	}
 	writeJSON(w, status, errorBody{errorDetail{
-		Code: e.Code, Message: e.Message, Retry: e.Retry, AfterMs: int64(e.After / time.Millisecond),
+		Code: e.Code, Message: e.Message, Retry: e.Retry, AfterMs: int64(e.After / time.Millisecond), Reason: e.Reason,
 	}})
 }
 

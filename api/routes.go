@@ -126,6 +126,8 @@ func (s *Server) boardRoutes(r chi.Router) {
 	r.Get("/receipts", s.do(s.receipts))
 	r.Get("/receipts/{id}", s.do(s.receipt))
 	r.Get("/receipts/{id}/file", s.receiptFile)
+	r.Get("/receipts/{id}/verify", s.do(s.receiptCheck))
+	r.Post("/receipts/{id}/verify", s.do(s.verifyReceipt))
 }
 
 // made is an answer with status 201.

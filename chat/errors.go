@@ -52,6 +52,14 @@ type Error struct {
 	Retry   bool          // whether the same request may succeed later
 	After   time.Duration // with Retry: how long to wait at least; 0 means the caller's own back-off
 	Err     error         // the cause, for logs only; may be nil
+	Reason  *Reason       // the Message for programs; nil: only the Code
+}
+
+// Reason says more than a Code: for one who has words of their own for it.
+type Reason struct {
+	Code string            `json:"code"`
+	Args map[string]string `json:"args,omitempty"`
+	Text string            `json:"text,omitempty"` // in English, where nothing else says it
 }
 
 func (e *Error) Error() string {

@@ -52,7 +52,7 @@ func First(ids []ID) (*Map, error) {
 // the others.
 func (m *Map) Add(id ID) (*Map, error) {
 	if m.Has(id) {
-		return nil, fmt.Errorf("shard %s is in the ring already", id)
+		return nil, &SeatError{Shard: id, Why: seatThere}
 	}
 	next := m.successor(append(m.Shards(), id))
 	if err := checkIDs(next.shards); err != nil {
@@ -109,10 +109,10 @@ func (m *Map) bestToTake(self uint16, counts []int, want []uint16) Partition {
 // else to the least loaded. Nothing moves between the others.
 func (m *Map) Remove(id ID) (*Map, error) {
 	if !m.Has(id) {
-		return nil, fmt.Errorf("shard %s is not in the ring", id)
+		return nil, &SeatError{Shard: id, Why: seatNone}
 	}
 	if len(m.shards) == 1 {
-		return nil, fmt.Errorf("shard %s is the last one: its data has nowhere to go", id)
+		return nil, &SeatError{Shard: id, Why: seatLast}
 	}
 	next := m.successor(slices.DeleteFunc(m.Shards(), func(other ID) bool { return other == id }))
 	want, err := proposal(next.shards)

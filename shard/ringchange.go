@@ -99,14 +99,14 @@ func (r *Ring) Add(id ID, addr string, plan Plan) (*Ring, error) {
 		return nil, err
 	}
 	if _, known := r.Seat(id); known {
-		return nil, &SeatError{Shard: id, Why: "is in the ring already"}
+		return nil, &SeatError{Shard: id, Why: seatThere}
 	}
 	if err := CheckAddr(addr); err != nil {
 		return nil, err
 	}
 	for _, s := range r.Seats {
 		if s.Addr == addr || s.Standby == addr {
-			return nil, &SeatError{Shard: s.ID, Why: "has this address already"}
+			return nil, &SeatError{Shard: s.ID, Why: seatAddr}
 		}
 	}
 	m, err := r.Map.Add(id)
@@ -128,7 +128,7 @@ func (r *Ring) Remove(id ID, plan Plan) (*Ring, error) {
 		return nil, err
 	}
 	if s, known := r.Seat(id); !known || s.Leaving {
-		return nil, &SeatError{Shard: id, Why: "is not in the ring"}
+		return nil, &SeatError{Shard: id, Why: seatNone}
 	}
 	m, err := r.Map.Remove(id)
 	if err != nil {
@@ -157,7 +157,7 @@ func (r *Ring) Reverse(plan Plan) (*Ring, error) {
 	plan.Kind, plan.Shard = PlanReverse, ""
 	for _, id := range r.Before.shards {
 		if _, ok := r.Seat(id); !ok {
-			return nil, &SeatError{Shard: id, Why: "has left the ring since: add it again instead"}
+			return nil, &SeatError{Shard: id, Why: seatLeft}
 		}
 		if !r.Map.Has(id) {
 			plan.Shard = id

@@ -24,6 +24,8 @@ var keywordPassword = regexp.MustCompile(`(?i)(^|\s)password\s*=`)
 // with a standby one of the two is the primary. No shard has such a name.
 const SecondSuffix = ".2"
 
+const addrSecret = "it holds a password; passwords belong into PGPASSFILE or ~/.pgpass of every node"
+
 // CheckAddr says what is wrong with the address of an instance: the ring is
 // read by many, so no password may be in it.
 func CheckAddr(addr string) error {
@@ -36,7 +38,7 @@ func CheckAddr(addr string) error {
 	if strings.TrimSpace(addr) == "" {
 		return &AddrError{Why: "it is empty"}
 	}
-	secret := &AddrError{Why: "it holds a password; passwords belong into PGPASSFILE or ~/.pgpass of every node"}
+	secret := &AddrError{Why: addrSecret}
 	if !strings.HasPrefix(addr, "postgres://") && !strings.HasPrefix(addr, "postgresql://") {
 		if keywordPassword.MatchString(addr) {
 			return secret

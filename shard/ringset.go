@@ -41,7 +41,7 @@ func (r *Ring) onSeat(id ID, change func(*Seat) error) (*Ring, error) {
 	n := r.next()
 	s := n.seat(id)
 	if s == nil {
-		return nil, &SeatError{Shard: id, Why: "is not in the ring"}
+		return nil, &SeatError{Shard: id, Why: seatNone}
 	}
 	if err := change(s); err != nil {
 		return nil, err

@@ -21,13 +21,21 @@ func CauseOf(err error) *shard.Cause {
 		return nil
 	}
 	c := &shard.Cause{Code: shard.CauseOther, Text: shorten(err.Error())}
-	var caused interface{ Cause() *shard.Cause }
+	var caused interface{ Because() *shard.Cause }
 	var state interface{ SQLState() string }
 	switch {
 	case errors.As(err, &caused):
-		found := *caused.Cause()
+		found := *caused.Because()
 		found.Text = c.Text
 		return &found
+	case errors.Is(err, shard.ErrNoPlan):
+		c.Code = shard.CauseNoPlan
+	case errors.Is(err, shard.ErrNothingOld):
+		c.Code = shard.CauseNothingOld
+	case errors.Is(err, shard.ErrUnsettled):
+		c.Code = shard.CauseUnsettled
+	case errors.Is(err, ErrNoRing):
+		c.Code = shard.CauseNoMajority
 	case errors.Is(err, context.Canceled):
 		c.Code = shard.CauseStopped
 	case errors.As(err, &state):
@@ -64,25 +72,40 @@ func shorten(text string) string {
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// Cause says it for programs.
-func (e *BudgetError) Cause() *shard.Cause {
+// Because says it for programs.
+func (e *BudgetError) Because() *shard.Cause {
 	return &shard.Cause{Code: shard.CauseBudget, Args: map[string]string{"fenced_ms": milliseconds(e.Fenced), "budget_ms": milliseconds(e.Budget)}}
 }
 
-// Cause says it for programs.
-func (e *BehindError) Cause() *shard.Cause {
+// Because says it for programs.
+func (e *BehindError) Because() *shard.Cause {
 	return &shard.Cause{Code: shard.CauseBehind, Args: map[string]string{"dirty": strconv.FormatInt(e.Dirty, 10)}}
 }
 
-// Cause says it for programs.
-func (e *HeldError) Cause() *shard.Cause {
+// Because says it for programs.
+func (e *HeldError) Because() *shard.Cause {
 	return &shard.Cause{Code: shard.CauseHeld, Args: map[string]string{"partition": e.Partition.String()}}
 }
 
-// Cause says it for programs.
-func (e *DigestError) Cause() *shard.Cause {
+// Because says it for programs.
+func (e *DigestError) Because() *shard.Cause {
 	return &shard.Cause{Code: shard.CauseDiffers, Args: map[string]string{"partition": e.Partition.String(), "table": e.Table,
 		"bucket": shorten(e.Bucket), "source": shorten(e.Source), "target": shorten(e.Target)}}
+}
+
+// Because says it for programs.
+func (e *ConflictError) Because() *shard.Cause {
+	return &shard.Cause{Code: shard.CauseRingChanged}
+}
+
+// Because says it for programs.
+func (e *NoMajorityError) Because() *shard.Cause {
+	return &shard.Cause{Code: shard.CauseNoMajority}
+}
+
+// Because says it for programs.
+func (e *UnknownError) Because() *shard.Cause {
+	return &shard.Cause{Code: shard.CauseUnsure}
 }
 
 // unservedError says that no shard serves partitions.
@@ -92,6 +115,6 @@ func (e *unservedError) Error() string {
 	return strconv.Itoa(len(e.parts)) + " partitions are served by no shard, the first is " + e.parts[0].String()
 }
 
-func (e *unservedError) Cause() *shard.Cause {
+func (e *unservedError) Because() *shard.Cause {
 	return &shard.Cause{Code: shard.CauseUnserved, Args: map[string]string{"count": strconv.Itoa(len(e.parts)), "first": e.parts[0].String()}}
 }

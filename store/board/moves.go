@@ -30,6 +30,7 @@ type Move struct {
 	Dirty     int64
 	PauseUS   int64
 	Error     string
+	Cause     *shard.Cause // of Error
 	Started   time.Time
 	Updated   time.Time
 }
@@ -39,14 +40,14 @@ func (b *Board) Moves(ctx context.Context, reshard string) []Move {
 	var all []Move
 	for _, a := range each(ctx, b, func(ctx context.Context, p *pgxpool.Pool) ([]Move, error) {
 		rows, err := p.Query(ctx, `SELECT partition, reshard, role, peer, attempt, state, rows, total_rows, bytes, dirty, pause_us, error,
-			started_at, updated_at FROM control.moves WHERE reshard = $1`, reshard)
+			CASE WHEN error <> '' THEN cause END, started_at, updated_at FROM control.moves WHERE reshard = $1`, reshard)
 		if err != nil {
 			return nil, err
 		}
 		return pgx.CollectRows(rows, func(row pgx.CollectableRow) (m Move, err error) {
 			var at int32
 			err = row.Scan(&at, &m.Reshard, &m.Role, &m.Peer, &m.Attempt, &m.State, &m.Rows, &m.TotalRows, &m.Bytes, &m.Dirty, &m.PauseUS,
-				&m.Error, &m.Started, &m.Updated)
+				&m.Error, &m.Cause, &m.Started, &m.Updated)
 			m.Partition = shard.Partition(at)
 			return m, err
 		})

@@ -16,8 +16,8 @@ func (e *RefusedError) Error() string {
 	return "these shards cannot exchange partitions: " + strings.Join(e.Reasons, "; ")
 }
 
-// Cause says it for programs.
-func (e *RefusedError) Cause() *shard.Cause {
+// Because says it for programs.
+func (e *RefusedError) Because() *shard.Cause {
 	return &shard.Cause{Code: shard.CauseRefused}
 }
 
