@@ -114,30 +114,46 @@ func (t *table) judge(kind, made, foreign string, guarded, rowSecurity bool) {
 	}
 }
 
-// probe asks whether rows of the tables have a digest.
+// probe asks whether rows of the tables have a digest: of all types together, and
+// of each where that is not so.
 func probe(ctx context.Context, conn *pgx.Conn, list []*table) error {
 	asked := map[string]bool{}
+	var nulls []string
+	for _, t := range list {
+		for _, c := range t.columns {
+			if _, known := asked[c.Type]; !known && c.OID < firstOwnOID {
+				asked[c.Type] = true
+				nulls = append(nulls, "NULL::"+c.Type)
+			}
+		}
+	}
+	all, err := hashed(ctx, conn, nulls...)
+	if all || err != nil {
+		return err
+	}
 	for _, t := range list {
 		for _, c := range t.columns {
 			if c.OID >= firstOwnOID {
 				continue
 			}
-			has, known := asked[c.Type]
-			if !known {
-				var h int64
-				err := conn.QueryRow(ctx, "SELECT hash_record_extended(ROW(NULL::"+c.Type+"), 1)", pgx.QueryExecModeExec).Scan(&h)
-				if err != nil && sqlState(err) != "42883" {
-					return err
-				}
-				has = err == nil
-				asked[c.Type] = has
-			}
-			if !has {
+			if has, err := hashed(ctx, conn, "NULL::"+c.Type); err != nil {
+				return err
+			} else if !has {
 				t.refuse("column %s has the type %s, which has no hash", c.Name, c.Type)
 			}
 		}
 	}
 	return nil
+}
+
+// hashed says whether a row of these values has a hash.
+func hashed(ctx context.Context, conn *pgx.Conn, values ...string) (bool, error) {
+	var h int64
+	err := conn.QueryRow(ctx, "SELECT hash_record_extended(ROW("+strings.Join(values, ", ")+"), 1)", pgx.QueryExecModeExec).Scan(&h)
+	if sqlState(err) == "42883" {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // learn tells a connection how this shard names the row types of the tables, so

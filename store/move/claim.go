@@ -78,17 +78,40 @@ func (e *Engine) Begin(ctx context.Context, g reshard.Group) (reshard.Work, erro
 	return w, nil
 }
 
+// session is one of a work's, besides its claims.
+type session struct {
+	conn     **pgx.Conn
+	id       shard.ID
+	purpose  string
+	settings []string
+}
+
+// sessions are all, those for lookups by key first.
+func (w *work) sessions() []session {
+	return []session{
+		{&w.s, w.g.From, "source", slices.Concat(quick, lazy)}, {&w.t, w.g.To, "target", quick},
+		{&w.bulkS, w.g.From, "read", slices.Concat(bulk, lazy)}, {&w.bulkT, w.g.To, "load", slices.Concat(bulk, lazy)},
+	}
+}
+
+// connect makes a session at the source and one at the target.
+func (w *work) connect(ctx context.Context, at []session) error {
+	one := func(at session) func() error {
+		return func() (err error) {
+			*at.conn, err = w.e.lend(ctx, at.id, at.purpose, at.settings...)
+			return err
+		}
+	}
+	return both(one(at[0]), one(at[1]))
+}
+
 func (w *work) begin(ctx context.Context) (err error) {
-	if w.keepS, err = w.e.keep(ctx, w.g.From, w.ps, w.drop); err != nil {
+	err = both(func() (err error) { w.keepS, err = w.e.keep(ctx, w.g.From, w.ps, w.drop); return err },
+		func() (err error) { w.keepT, err = w.e.keep(ctx, w.g.To, nil, w.drop); return err })
+	if err != nil {
 		return err
 	}
-	if w.keepT, err = w.e.keep(ctx, w.g.To, nil, w.drop); err != nil {
-		return err
-	}
-	if w.s, err = w.e.dial(ctx, w.g.From, "source", slices.Concat(quick, lazy)...); err != nil {
-		return err
-	}
-	if w.t, err = w.e.dial(ctx, w.g.To, "target", quick...); err != nil {
+	if err := w.connect(ctx, w.sessions()[:2]); err != nil {
 		return err
 	}
 	if err := w.agree(ctx); err != nil {
@@ -100,19 +123,14 @@ func (w *work) begin(ctx context.Context) (err error) {
 	if len(w.ps) == 0 {
 		return nil
 	}
-	if err := w.raise(ctx); err != nil {
-		return err
-	}
-	return w.note(ctx, shard.Claimed)
+	return w.raise(ctx)
 }
 
 // agree reads both catalogs and makes the statements.
 func (w *work) agree(ctx context.Context) error {
-	from, err := catalog(ctx, w.s)
-	if err != nil {
-		return err
-	}
-	to, err := catalog(ctx, w.t)
+	var from, to []*table
+	err := both(func() (err error) { from, err = catalog(ctx, w.s); return err },
+		func() (err error) { to, err = catalog(ctx, w.t); return err })
 	if err != nil {
 		return err
 	}
@@ -133,13 +151,20 @@ func (w *work) agree(ctx context.Context) error {
 	return nil
 }
 
+// both does one thing at each shard, at the same time.
+func both(source, target func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- source() }()
+	err := target()
+	return errors.Join(<-done, err)
+}
+
 // agreeOnHash chooses PostgreSQL's own hash if both sides compute it alike.
 func agreeOnHash(ctx context.Context, s, t *pgx.Conn) (hasher, error) {
 	var a, b [2]int64
-	if err := s.QueryRow(ctx, probing).Scan(&a[0], &a[1]); err != nil {
-		return hasher{}, err
-	}
-	if err := t.QueryRow(ctx, probing).Scan(&b[0], &b[1]); err != nil {
+	err := both(func() error { return s.QueryRow(ctx, probing).Scan(&a[0], &a[1]) },
+		func() error { return t.QueryRow(ctx, probing).Scan(&b[0], &b[1]) })
+	if err != nil {
 		return hasher{}, err
 	}
 	if a == b && major(s) == major(t) {
@@ -237,8 +262,8 @@ func execPatiently(ctx context.Context, conn *pgx.Conn, sql string, args ...any)
 
 // Close implements reshard.Work.
 func (w *work) Close() {
-	for _, conn := range []*pgx.Conn{w.s, w.t, w.bulkS, w.bulkT} {
-		hangUp(conn)
+	for _, at := range w.sessions() {
+		w.e.giveBack(*at.conn, at.id, at.purpose)
 	}
 	w.keepS.close()
 	w.keepT.close()

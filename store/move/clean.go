@@ -12,7 +12,8 @@ import (
 	"gori/shard/reshard"
 )
 
-const cleanRows = 10_000
+// cleanRows are deleted in one transaction.
+const cleanRows = 5_000
 
 // NotCleanedError says why what a shard has left of a partition stays there.
 type NotCleanedError struct {
@@ -33,14 +34,19 @@ func (e *Engine) Clean(ctx context.Context, at shard.ID, parts []shard.Partition
 		return err
 	}
 	defer k.close()
-	conn, err := e.dial(ctx, at, "clean", bulk...)
+	conn, err := e.lend(ctx, at, "read", slices.Concat(bulk, lazy)...)
 	if err != nil {
 		return err
 	}
-	defer hangUp(conn)
-	list, err := catalog(ctx, conn)
+	defer func() { e.giveBack(conn, at, "read") }()
+	e.yield(conn)
+	tables, err := catalog(ctx, conn)
 	if err != nil {
 		return err
+	}
+	var list []*statements
+	for _, t := range tables {
+		list = append(list, newStatements(t, fast))
 	}
 	owners, err := ownersOf(ctx, conn, ints(parts))
 	if err != nil {
@@ -67,7 +73,11 @@ func (e *Engine) Clean(ctx context.Context, at shard.ID, parts []shard.Partition
 		return err
 	}
 	e.cfg.At.Pass("cleaning")
-	for _, t := range list {
+	left, err := presentIn(ctx, conn, list, todo)
+	if err != nil {
+		return err
+	}
+	for _, t := range left {
 		if err := cleanTable(ctx, conn, t, todo, pace); err != nil {
 			return err
 		}
@@ -83,27 +93,16 @@ func (e *Engine) Clean(ctx context.Context, at shard.ID, parts []shard.Partition
 
 // cleanTable removes rows in transactions of bounded size, each of which makes
 // sure that the partitions stay gone until it ends.
-func cleanTable(ctx context.Context, conn *pgx.Conn, t *table, ps []int32, pace reshard.Pace) error {
+func cleanTable(ctx context.Context, conn *pgx.Conn, t *statements, ps []int32, pace reshard.Pace) error {
 	for {
 		var n, bytes int64
-		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			var gone int
-			err := tx.QueryRow(ctx, `SELECT count(*) FROM (SELECT 1 FROM control.partition_owner
-				WHERE partition = ANY($1) AND state = 'gone' FOR SHARE) o`, ps).Scan(&gone)
-			if err != nil {
-				return err
-			}
-			if gone != len(ps) {
-				return errZombie
-			}
-			if _, err := tx.Exec(ctx, sqlEnter, ps); err != nil {
-				return err
-			}
-			return tx.QueryRow(ctx, fmt.Sprintf(`WITH gone AS (DELETE FROM %[1]s t
-					WHERE ctid = ANY (ARRAY(SELECT ctid FROM %[1]s WHERE partition = ANY($1) LIMIT $2)) RETURNING pg_column_size(t.*) AS size)
-				SELECT count(*), coalesce(sum(size), 0)::bigint FROM gone`, t.full()), ps, cleanRows).Scan(&n, &bytes)
-		})
-		if err != nil {
+		var b pgx.Batch
+		b.Queue("BEGIN")
+		b.Queue(sqlStayGone, ps, len(ps))
+		b.Queue(sqlEnter, ps)
+		b.Queue(t.clean, ps, cleanRows).QueryRow(func(row pgx.Row) error { return row.Scan(&n, &bytes) })
+		b.Queue("COMMIT")
+		if err := zombie(inOne(ctx, conn, &b)); err != nil {
 			return fmt.Errorf("clean data.%s: %w", t.name, err)
 		}
 		if err := pace.Take(ctx, int(bytes)); err != nil {
@@ -114,6 +113,11 @@ func cleanTable(ctx context.Context, conn *pgx.Conn, t *table, ps []int32, pace 
 		}
 	}
 }
+
+// sqlStayGone fails unless all partitions are gone, and they are so until the
+// transaction ends.
+const sqlStayGone = `SELECT 1 / (CASE WHEN count(*) = $2::bigint THEN 1 ELSE 0 END) FROM (SELECT 1 FROM control.partition_owner
+	WHERE partition = ANY($1) AND state = 'gone' FOR SHARE) o`
 
 const sqlUnproved = `SELECT o.partition FROM control.partition_owner o WHERE o.state = 'gone' AND NOT o.cleaned AND o.move_id <> ''
 	AND ($1::int[] IS NULL OR o.partition = ANY($1)) AND NOT EXISTS (SELECT FROM control.receipts r WHERE r.reshard = o.move_id AND r.partition = o.partition)`
@@ -152,7 +156,7 @@ func (e *Engine) prove(ctx context.Context, conn *pgx.Conn, at shard.ID, ps []in
 	}
 	for _, p := range missing {
 		o := owners[shard.Partition(p)]
-		got, err := e.witness(ctx, conn, tables, reshard.Group{Reshard: o.moveID, From: at, To: o.peer}, []int32{p})
+		got, err := witness(ctx, conn, tables, reshard.Group{Reshard: o.moveID, From: at, To: o.peer}, []int32{p})
 		if err != nil {
 			return err
 		}
@@ -160,19 +164,30 @@ func (e *Engine) prove(ctx context.Context, conn *pgx.Conn, at shard.ID, ps []in
 		if err != nil {
 			return err
 		}
-		to := o.peer
-		if !slices.Contains(e.cfg.Shards(), to) {
-			// It may be one that has just come, too; then nobody else serves it.
-			if err := e.servedElsewhere(ctx, at, []int32{p}, owners); err != nil {
-				return err
-			}
-			to = ""
-		}
-		if err := e.keepReceipts(ctx, conn, to, got); err != nil {
+		if err := e.keepLate(ctx, conn, at, p, owners, got); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// keepLate writes the receipt of a partition that is gone from a shard: at the
+// source alone if the target has given it on and left the ring since.
+func (e *Engine) keepLate(ctx context.Context, conn *pgx.Conn, at shard.ID, p int32, owners map[shard.Partition]owner, got []reshard.Receipt) error {
+	to := owners[shard.Partition(p)].peer
+	if !slices.Contains(e.cfg.Shards(), to) {
+		// It may be one that has just come, too; then nobody else serves it.
+		if err := e.servedElsewhere(ctx, at, []int32{p}, owners); err != nil {
+			return err
+		}
+		return keepReceipts(ctx, conn, nil, got, nil)
+	}
+	target, err := e.lend(ctx, to, "receipt")
+	if err != nil {
+		return err
+	}
+	defer func() { e.giveBack(target, to, "receipt") }()
+	return keepReceipts(ctx, conn, target, got, nil)
 }
 
 // Left implements reshard.Backend.

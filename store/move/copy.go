@@ -32,7 +32,7 @@ var (
 // copyAll copies the rows of all tables. Each table is read in one snapshot,
 // taken after capture was on, and written in transactions of bounded size.
 func (w *work) copyAll(ctx context.Context, pace reshard.Pace) error {
-	some, err := w.presentIn(ctx, w.s)
+	some, err := presentIn(ctx, w.s, w.tables, w.ps)
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (w *work) writeChunks(ctx context.Context, t *statements, chunks <-chan []b
 		if err == nil {
 			_, err = w.bulkT.Exec(ctx, "COMMIT")
 		}
-		if err := w.ended(ctx, w.bulkT, err); err != nil {
+		if err := zombie(ended(ctx, w.bulkT, err)); err != nil {
 			return err
 		}
 		if now := w.e.cfg.Now(); now.Sub(reported) >= reportEach {

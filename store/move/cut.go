@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	// fenceAtOnce is how many partitions are fenced together. Their writers wait
-	// for each other, so few are better; a fence by itself is cheap.
-	fenceAtOnce = 8
+	// fenceAtOnce is how many partitions are fenced together, fenceBusy how many of
+	// them that are written to: their writers wait for each other.
+	fenceAtOnce = 32
+	fenceBusy   = 8
 	// fencedKeys is how many touched keys a fence is begun with at most: looking
 	// at more would not fit the budget.
 	fencedKeys = 1500
@@ -59,7 +60,7 @@ func (w *work) cut(ctx context.Context) (fences []*fence, err error) {
 		return fences, errors.New("this was not filled and verified")
 	}
 	for len(w.ps) > 0 {
-		f := &fence{ps: slices.Clone(w.ps[:min(fenceAtOnce, len(w.ps))])}
+		f := &fence{ps: w.together()}
 		err := w.cutPart(ctx, f)
 		if f.switched {
 			fences = append(fences, f)
@@ -69,6 +70,22 @@ func (w *work) cut(ctx context.Context) (fences []*fence, err error) {
 		}
 	}
 	return fences, nil
+}
+
+// together chooses the partitions of the next fence, in order.
+func (w *work) together() (ps []int32) {
+	busy := 0
+	for _, p := range w.ps {
+		if w.counts[p].followed > 0 {
+			if busy++; busy > fenceBusy {
+				continue
+			}
+		}
+		if ps = append(ps, p); len(ps) == fenceAtOnce {
+			break
+		}
+	}
+	return ps
 }
 
 // fence is one cut of some partitions.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -81,17 +82,20 @@ func (w *work) verify(ctx context.Context) error {
 	go run(w.bulkS, src)
 	go run(w.bulkT, dst)
 	a, b, err := side{}, side{}, error(nil)
+	round := time.NewTimer(0)
+	defer round.Stop()
 	for got := 0; got < 2; {
 		select {
 		case a = <-src:
 			got++
 		case b = <-dst:
 			got++
-		default:
-			if err == nil {
-				err = w.drainOrNap(ctx)
-			} else if serr := sleep(context.WithoutCancel(ctx), drainNap); serr != nil {
-				return serr
+		case <-round.C:
+			var n int
+			if n, err = w.drain(ctx, w.ps, nil); err == nil && n < fewDirty {
+				round.Reset(drainNap)
+			} else if err == nil {
+				round.Reset(0)
 			}
 		}
 	}
@@ -105,10 +109,8 @@ func (w *work) verify(ctx context.Context) error {
 	for k, d := range b.of {
 		w.add(k.partition, k.table, d)
 	}
-	if err := w.takeOut(ctx, w.bulkS, a.of); err != nil {
-		return err
-	}
-	if err := w.takeOut(ctx, w.bulkT, b.of); err != nil {
+	err = both(func() error { return w.takeOut(ctx, w.bulkS, a.of) }, func() error { return w.takeOut(ctx, w.bulkT, b.of) })
+	if err != nil {
 		return err
 	}
 	if err := w.compare(a.of, b.of); err != nil {
@@ -126,23 +128,17 @@ func snapshot(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-func (w *work) drainOrNap(ctx context.Context) error {
-	n, err := w.drain(ctx, w.ps, nil)
-	if err == nil && n < fewDirty {
-		err = sleep(ctx, drainNap)
-	}
-	return err
-}
-
 func (w *work) digestAll(ctx context.Context, conn *pgx.Conn) (map[bucket]digest, error) {
 	all := map[bucket]digest{}
-	for _, t := range w.tables {
-		rows, err := conn.Query(ctx, t.digests, w.ps)
-		if err := collect(rows, err, t.name, all); err != nil {
-			return nil, err
-		}
+	some, err := filled(ctx, conn, w.tables)
+	if err != nil {
+		return nil, err
 	}
-	return all, nil
+	var b pgx.Batch
+	for _, t := range some {
+		b.Queue(t.digests, w.ps).Query(func(rows pgx.Rows) error { return collect(rows, nil, t.name, all) })
+	}
+	return all, conn.SendBatch(ctx, &b).Close()
 }
 
 func collect(rows pgx.Rows, err error, table string, into map[bucket]digest) error {

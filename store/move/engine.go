@@ -43,6 +43,8 @@ type Engine struct {
 	cfg Config
 	log *slog.Logger
 
+	lending lending
+
 	mu      sync.Mutex
 	weights map[shard.ID]weights // guarded by mu
 }
@@ -51,7 +53,7 @@ var _ reshard.Backend = (*Engine)(nil)
 
 const defaultBudget = 150 * time.Millisecond
 
-// New makes an Engine. It connects only when it is used.
+// New makes an Engine. It connects only when it is used. Close it.
 func New(cfg Config) *Engine {
 	if cfg.Budget <= 0 {
 		cfg.Budget = defaultBudget
@@ -142,8 +144,10 @@ var quick = []string{
 // the attempt that made them.
 var lazy = []string{"synchronous_commit", "off"}
 
-// bulk are those for statements that read or write much.
-var bulk = []string{"work_mem", "64MB", "statement_timeout", "1h", "lock_timeout", "10s", "plan_cache_mode", "force_custom_plan"}
+// bulk are those for statements that read or write much. What they learn of a
+// table's size need not be exact.
+var bulk = []string{"work_mem", "64MB", "statement_timeout", "1h", "lock_timeout", "10s", "plan_cache_mode", "force_custom_plan",
+	"default_statistics_target", "10"}
 
 // yield makes a connection give way to others, if it is to a server on this
 // host.

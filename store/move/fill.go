@@ -46,9 +46,6 @@ func (w *work) fill(ctx context.Context, pace reshard.Pace) error {
 			return err
 		}
 	}
-	if err := w.note(ctx, shard.Following); err != nil {
-		return err
-	}
 	if err := w.follow(ctx, pace); err != nil {
 		return err
 	}
@@ -71,14 +68,7 @@ func (w *work) fill(ctx context.Context, pace reshard.Pace) error {
 
 // load makes the target's first copy.
 func (w *work) load(ctx context.Context, pace reshard.Pace) (err error) {
-	s, err := w.e.dial(ctx, w.g.From, "read", bulk...)
-	if err != nil {
-		return err
-	}
-	// Set at once, so that Close knows of it; a Fill that failed is not repeated by
-	// the same work.
-	w.bulkS = s
-	if w.bulkT, err = w.e.dial(ctx, w.g.To, "load", slices.Concat(bulk, lazy)...); err != nil {
+	if err := w.connect(ctx, w.sessions()[2:]); err != nil {
 		return err
 	}
 	w.e.yield(w.bulkS)
@@ -152,15 +142,19 @@ func onlyIf(sql string) string {
 	return "WITH rows AS (" + sql + ") SELECT 1 / (CASE WHEN count(*) = $4::bigint THEN 1 ELSE 0 END) FROM rows"
 }
 
-// batch runs statements in one round trip; if one fails the transaction begun
-// in it is rolled back.
+// batch runs statements in one round trip.
 func (w *work) batch(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) error {
-	err := conn.SendBatch(ctx, b).Close()
-	return w.ended(ctx, conn, err)
+	return zombie(inOne(ctx, conn, b))
+}
+
+// inOne runs statements in one round trip; if one fails the transaction begun in
+// it is rolled back.
+func inOne(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) error {
+	return ended(ctx, conn, conn.SendBatch(ctx, b).Close())
 }
 
 // ended makes sure that after an error no transaction is open.
-func (w *work) ended(ctx context.Context, conn *pgx.Conn, err error) error {
+func ended(ctx context.Context, conn *pgx.Conn, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -169,7 +163,12 @@ func (w *work) ended(ctx context.Context, conn *pgx.Conn, err error) error {
 			hangUp(conn)
 		}
 	}
-	if sqlState(err) == "22012" { // onlyIf
+	return err
+}
+
+// zombie knows the error of onlyIf.
+func zombie(err error) error {
+	if sqlState(err) == "22012" {
 		return errZombie
 	}
 	return err
@@ -190,23 +189,43 @@ func (w *work) enter(b *pgx.Batch, ps []int32) {
 	b.Queue(sqlEnter, ps)
 }
 
-// presentIn returns the tables that have rows of the group.
-func (w *work) presentIn(ctx context.Context, conn *pgx.Conn) ([]*statements, error) {
+// sqlFilled finds the tables whose files are not empty. So it finds every table
+// of which a snapshot taken before has a row, and opens none of them: most are
+// empty, and what is not read need not be learned about.
+const sqlFilled = "SELECT relname FROM pg_class WHERE relnamespace = 'data'::regnamespace AND relkind = 'r' AND pg_relation_size(oid) > 0"
+
+// filled returns the tables that may have rows on a shard.
+func filled(ctx context.Context, conn *pgx.Conn, tables []*statements) ([]*statements, error) {
+	rows, err := conn.Query(ctx, sqlFilled)
+	if err != nil {
+		return nil, err
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	some := slices.Clone(tables)
+	return slices.DeleteFunc(some, func(t *statements) bool { return !slices.Contains(names, t.name) }), err
+}
+
+// presentIn returns the tables that have rows of partitions ps.
+func presentIn(ctx context.Context, conn *pgx.Conn, tables []*statements, ps []int32) ([]*statements, error) {
+	list, err := filled(ctx, conn, tables)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
 	var parts []string
-	for _, t := range w.tables {
+	for _, t := range list {
 		parts = append(parts, t.present)
 	}
 	var some []bool
-	if err := conn.QueryRow(ctx, "SELECT ARRAY["+strings.Join(parts, ", ")+"]", w.ps).Scan(&some); err != nil {
+	if err := conn.QueryRow(ctx, "SELECT ARRAY["+strings.Join(parts, ", ")+"]", ps).Scan(&some); err != nil {
 		return nil, err
 	}
-	var list []*statements
-	for i, t := range w.tables {
+	var present []*statements
+	for i, t := range list {
 		if some[i] {
-			list = append(list, t)
+			present = append(present, t)
 		}
 	}
-	return list, nil
+	return present, nil
 }
 
 const sweepRows = 20_000
@@ -214,7 +233,7 @@ const sweepRows = 20_000
 // sweep removes what earlier attempts, or an earlier owner's time, left at the
 // target.
 func (w *work) sweep(ctx context.Context, pace reshard.Pace) error {
-	left, err := w.presentIn(ctx, w.t)
+	left, err := presentIn(ctx, w.t, w.tables, w.ps)
 	if err != nil {
 		return err
 	}
@@ -228,11 +247,11 @@ func (w *work) sweep(ctx context.Context, pace reshard.Pace) error {
 			if err := w.batch(ctx, w.bulkT, &b); err != nil {
 				return err
 			}
-			if n == 0 {
-				break
-			}
 			if err := pace.Take(ctx, int(n)*sweptBytes); err != nil {
 				return err
+			}
+			if n < sweepRows {
+				break
 			}
 		}
 	}

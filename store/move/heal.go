@@ -81,7 +81,7 @@ func (e *Engine) watch(ctx context.Context, id shard.ID) {
 			h.conn = nil
 		default:
 			failed = 0
-			if looks%proveEvery == proveEvery-1 && proving.CompareAndSwap(false, true) {
+			if looks%proveEvery == proveEvery-1 && h.unproved(ctx) && proving.CompareAndSwap(false, true) {
 				wg.Go(func() {
 					defer proving.Store(false)
 					if err := e.proveAt(ctx, id); err != nil && ctx.Err() == nil {
@@ -208,7 +208,9 @@ func (h *healer) end(ctx context.Context, peer shard.ID, ps []int32, src map[sha
 			continue
 		}
 		epochs[p] = s.epoch
-		if t := dst[p]; t.state == reshard.Active && t.epoch > s.epoch {
+		// Its epoch tells that the target has served it, even if it has handed it on
+		// since.
+		if dst[p].epoch > s.epoch {
 			there = append(there, p)
 			continue
 		}
@@ -231,6 +233,12 @@ func (h *healer) end(ctx context.Context, peer shard.ID, ps []int32, src map[sha
 		h.e.log.Warn("moves that nobody finished were taken back", "from", h.id, "to", peer, "partitions", here)
 	}
 	return nil
+}
+
+// unproved says whether moves away from this shard have no receipt (yet).
+func (h *healer) unproved(ctx context.Context) bool {
+	some, err := unproved(ctx, h.conn, nil)
+	return err == nil && len(some) > 0
 }
 
 // proveAt writes the receipts of moves away from a shard that ended before theirs

@@ -1,9 +1,9 @@
 package move
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -76,17 +76,16 @@ func (w *work) receipts(ctx context.Context, fences []*fence) ([]reshard.Receipt
 	if len(fences) == 0 {
 		return nil, nil
 	}
-	conn, err := w.e.dial(ctx, w.g.From, "receipt", bulk...)
+	conn, target, err := w.proving(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer hangUp(conn)
 	var ps []int32
 	for _, f := range fences {
 		ps = append(ps, f.ps...)
 	}
 	slices.Sort(ps)
-	list, err := w.e.witness(ctx, conn, w.tables, w.g, ps)
+	list, err := witness(ctx, conn, w.tables, w.g, ps)
 	if err != nil {
 		return nil, err
 	}
@@ -107,13 +106,26 @@ func (w *work) receipts(ctx context.Context, fences []*fence) ([]reshard.Receipt
 			}
 		}
 	}
-	if err := w.e.keepReceipts(ctx, conn, w.g.To, list); err != nil {
-		return list, err
+	also := func(b *pgx.Batch) { w.noteSwitched(b, list) }
+	if differs != nil {
+		also = nil
 	}
-	if differs == nil {
-		differs = w.noteSwitched(ctx, list)
+	return list, errors.Join(keepReceipts(ctx, conn, target, list, also), differs)
+}
+
+// proving returns a session at the source to read all of it, and one at the
+// target: those of this work, if they have not ended.
+func (w *work) proving(ctx context.Context) (source, target *pgx.Conn, err error) {
+	for _, at := range w.sessions()[1:3] {
+		if *at.conn != nil && !(*at.conn).IsClosed() && (*at.conn).PgConn().TxStatus() == 'I' {
+			continue
+		}
+		hangUp(*at.conn)
+		if *at.conn, err = w.e.lend(ctx, at.id, at.purpose, at.settings...); err != nil {
+			return nil, nil, err
+		}
 	}
-	return list, differs
+	return w.bulkS, w.t, nil
 }
 
 // against compares a receipt with the target's sums.
@@ -129,36 +141,23 @@ func (w *work) against(r *reshard.Receipt) error {
 
 // witness makes receipts from the rows that the source still has of partitions
 // that are gone from it.
-func (e *Engine) witness(ctx context.Context, conn *pgx.Conn, tables []*statements, g reshard.Group, ps []int32) ([]reshard.Receipt, error) {
+func witness(ctx context.Context, conn *pgx.Conn, tables []*statements, g reshard.Group, ps []int32) ([]reshard.Receipt, error) {
 	owners, err := ownersOf(ctx, conn, ps)
 	if err != nil {
 		return nil, err
 	}
-	// Two passes over the same rows, at the same time.
-	type counted struct {
-		by  map[int32][]reshard.ChannelReceipt
-		err error
+	list, err := totals(ctx, conn, tables, ps)
+	if err != nil {
+		return nil, err
 	}
-	channels := make(chan counted, 1)
-	go func() {
-		second, err := e.dial(ctx, g.From, "receipt", bulk...)
-		if err != nil {
-			channels <- counted{nil, err}
-			return
-		}
-		defer hangUp(second)
-		by, err := channelReceipts(ctx, second, ps, nil)
-		channels <- counted{by, err}
-	}()
-	list, terr := totals(ctx, conn, tables, ps)
-	got := <-channels
-	if err := cmp.Or(terr, got.err); err != nil {
+	channels, err := channelReceipts(ctx, conn, ps, nil)
+	if err != nil {
 		return nil, err
 	}
 	for i, p := range ps {
 		o, r := owners[shard.Partition(p)], &list[i]
 		r.Reshard, r.Partition, r.From, r.To = g.Reshard, shard.Partition(p), g.From, g.To
-		r.Epoch, r.Attempt, r.At, r.Channels = o.epoch, o.attempt, o.fencedAt.UTC(), got.by[p]
+		r.Epoch, r.Attempt, r.At, r.Channels = o.epoch, o.attempt, o.fencedAt.UTC(), channels[p]
 	}
 	return list, nil
 }
@@ -166,27 +165,31 @@ func (e *Engine) witness(ctx context.Context, conn *pgx.Conn, tables []*statemen
 // totals makes the parts of receipts that are about tables.
 func totals(ctx context.Context, conn *pgx.Conn, tables []*statements, ps []int32) ([]reshard.Receipt, error) {
 	list := make([]reshard.Receipt, len(ps))
-	at := map[int32]int{}
-	for i, p := range ps {
-		at[p] = i
+	some, err := filled(ctx, conn, tables)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]map[int32]digest{}
+	var b pgx.Batch
+	for _, t := range some {
+		of := map[int32]digest{}
+		found[t.name] = of
+		b.Queue(t.totals, ps).Query(func(rows pgx.Rows) error {
+			var p int32
+			var d digest
+			_, err := pgx.ForEachRow(rows, []any{&p, &d.rows, &d.a, &d.b}, func() error {
+				of[p] = d
+				return nil
+			})
+			return err
+		})
+	}
+	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+		return nil, err
 	}
 	for _, t := range tables {
-		rows, err := conn.Query(ctx, t.totals, ps)
-		if err != nil {
-			return nil, err
-		}
-		var p int32
-		var d digest
-		found := map[int32]digest{}
-		_, err = pgx.ForEachRow(rows, []any{&p, &d.rows, &d.a, &d.b}, func() error {
-			found[p] = d
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		for p, i := range at {
-			r, d := &list[i], found[p]
+		for i, p := range ps {
+			r, d := &list[i], found[t.name][p]
 			r.Rows += d.rows
 			r.Tables = append(r.Tables, reshard.TableReceipt{Table: t.name, Rows: d.rows, Digest: d.hex()})
 		}
@@ -194,9 +197,10 @@ func totals(ctx context.Context, conn *pgx.Conn, tables []*statements, ps []int3
 	return list, nil
 }
 
-// keepReceipts writes receipts at both shards, or at the source alone if the
-// target is gone (""). The first of a move stays.
-func (e *Engine) keepReceipts(ctx context.Context, source *pgx.Conn, to shard.ID, list []reshard.Receipt) error {
+// keepReceipts writes receipts at both shards, or at the source alone if there is
+// no target any more (nil), and with them, unless nil, what is queued by also. The
+// first receipt of a move stays.
+func keepReceipts(ctx context.Context, source, target *pgx.Conn, list []reshard.Receipt, also func(*pgx.Batch)) error {
 	var names []string
 	var ps []int32
 	var ats []time.Time
@@ -208,21 +212,20 @@ func (e *Engine) keepReceipts(ctx context.Context, source *pgx.Conn, to shard.ID
 		}
 		names, ps, ats, docs = append(names, r.Reshard), append(ps, int32(r.Partition)), append(ats, r.At), append(docs, string(text))
 	}
-	keep := []*pgx.Conn{source}
-	if to != "" {
-		target, err := e.dial(ctx, to, "receipt")
-		if err != nil {
-			return err
-		}
-		defer hangUp(target)
-		keep = []*pgx.Conn{target, source}
-	}
-	for _, conn := range keep {
-		_, err := conn.Exec(ctx, `INSERT INTO control.receipts (reshard, partition, at, doc)
+	write := func(conn *pgx.Conn) error {
+		var b pgx.Batch
+		b.Queue("BEGIN")
+		b.Queue("SET LOCAL synchronous_commit = on")
+		b.Queue(`INSERT INTO control.receipts (reshard, partition, at, doc)
 			SELECT r, p, a, d::jsonb FROM unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[]) u(r, p, a, d) ON CONFLICT DO NOTHING`, names, ps, ats, docs)
-		if err != nil {
-			return err
+		if also != nil {
+			also(&b)
 		}
+		b.Queue("COMMIT")
+		return inOne(ctx, conn, &b)
 	}
-	return nil
+	if target == nil {
+		return write(source)
+	}
+	return both(func() error { return write(source) }, func() error { return write(target) })
 }

@@ -2,7 +2,6 @@ package move
 
 import (
 	"context"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -55,19 +54,17 @@ func (w *work) Release(ctx context.Context) error {
 
 // redial makes connections anew that have ended.
 func (w *work) redial(ctx context.Context) error {
-	for _, c := range []struct {
-		conn    **pgx.Conn
-		id      shard.ID
-		purpose string
-		more    []string
-	}{{&w.s, w.g.From, "source", slices.Concat(quick, lazy)}, {&w.t, w.g.To, "target", quick}, {&w.bulkT, w.g.To, "load", slices.Concat(bulk, lazy)}} {
+	for _, c := range w.sessions() {
+		if c.conn == &w.bulkS {
+			continue
+		}
 		if *c.conn != nil && !(*c.conn).IsClosed() {
 			if (*c.conn).PgConn().TxStatus() == 'I' {
 				continue
 			}
 			hangUp(*c.conn)
 		}
-		conn, err := w.e.dial(ctx, c.id, c.purpose, c.more...)
+		conn, err := w.e.dial(ctx, c.id, c.purpose, c.settings...)
 		if err != nil {
 			return err
 		}

@@ -32,6 +32,7 @@ type statements struct {
 	remove   string // ($1 keys): digests of what was removed, by partition
 	insert   string // ($1 rows): digests of what was inserted, by partition
 	present  string // ($1 partitions)
+	clean    string // ($1 partitions, $2 rows at most): how many rows and bytes were deleted
 	out, in  string // COPY
 	seqNamed bool
 }
@@ -68,6 +69,9 @@ func newStatements(t *table, h hasher) *statements {
 	s.remove = fmt.Sprintf("WITH done AS (DELETE FROM %s t USING %s WHERE %s %s", full, keys, strings.Join(on, " AND "), back)
 	s.insert = fmt.Sprintf("WITH done AS (INSERT INTO %s AS t (%s) SELECT %s FROM unnest($1::%s[]) r %s", full, t.columnList(), t.columnList(), full, back)
 	s.present = "EXISTS (SELECT FROM " + full + " WHERE partition = ANY($1))"
+	s.clean = fmt.Sprintf(`WITH gone AS (DELETE FROM %[1]s t
+			WHERE ctid = ANY (ARRAY(SELECT ctid FROM %[1]s WHERE partition = ANY($1) LIMIT $2)) RETURNING pg_column_size(t.*) AS size)
+		SELECT count(*), coalesce(sum(size), 0)::bigint FROM gone`, full)
 	s.out = "COPY (SELECT " + t.columnList() + " FROM " + full + " WHERE partition = ANY('{%s}'::int[])) TO STDOUT (FORMAT binary)"
 	s.in = "COPY " + full + " (" + t.columnList() + ") FROM STDIN (FORMAT binary)"
 	return s

@@ -30,16 +30,15 @@ func (w *work) noteOf(ctx context.Context, ps []int32, state shard.MoveState) er
 			rows[i], bytes[i] = c.rows, c.bytes
 		}
 	}
-	for role, conn := range map[string]*pgx.Conn{"source": w.s, "target": w.t} {
-		peer := w.g.To
-		if role == "target" {
-			peer = w.g.From
-		}
-		if _, err := conn.Exec(ctx, sqlNote, ps, w.g.Reshard, role, string(peer), w.attempt, string(state), w.total, w.dirty.Load(), rows, bytes); err != nil {
-			return err
-		}
+	write := func(conn *pgx.Conn, role string, peer shard.ID) func() error {
+		var b pgx.Batch
+		b.Queue("BEGIN")
+		b.Queue("SET LOCAL synchronous_commit = off")
+		b.Queue(sqlNote, ps, w.g.Reshard, role, string(peer), w.attempt, string(state), w.total, w.dirty.Load(), rows, bytes)
+		b.Queue("COMMIT")
+		return func() error { return inOne(ctx, conn, &b) }
 	}
-	return nil
+	return both(write(w.s, "source", w.g.To), write(w.t, "target", w.g.From))
 }
 
 const noteLimit = 500
@@ -68,24 +67,13 @@ func (w *work) noteError(cause error) {
 	}
 }
 
-// noteSwitched writes how moves ended.
-func (w *work) noteSwitched(ctx context.Context, list []reshard.Receipt) error {
+// noteSwitched queues how moves ended.
+func (w *work) noteSwitched(b *pgx.Batch, list []reshard.Receipt) {
 	var ps []int32
 	var pauses []int64
 	for _, r := range list {
 		ps, pauses = append(ps, int32(r.Partition)), append(pauses, r.PauseUS)
 	}
-	for _, id := range []shard.ID{w.g.From, w.g.To} {
-		conn, err := w.e.dial(ctx, id, "receipt")
-		if err != nil {
-			return err
-		}
-		_, err = conn.Exec(ctx, `UPDATE control.moves m SET state = $3, dirty = 0, pause_us = u.us, error = '', updated_at = clock_timestamp()
-			FROM unnest($1::int[], $2::bigint[]) u(p, us) WHERE m.partition = u.p AND m.reshard = $4`, ps, pauses, string(shard.Forwarded), w.g.Reshard)
-		hangUp(conn)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	b.Queue(`UPDATE control.moves m SET state = $3, dirty = 0, pause_us = u.us, error = '', updated_at = clock_timestamp()
+		FROM unnest($1::int[], $2::bigint[]) u(p, us) WHERE m.partition = u.p AND m.reshard = $4`, ps, pauses, string(shard.Forwarded), w.g.Reshard)
 }
