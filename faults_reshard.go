@@ -27,21 +27,16 @@ type reshards struct {
 	made  int // shards added so far
 }
 
-const (
-	reshardBound = 6 * time.Minute // of one reshard, whatever happens to it
-	reshardAgain = 500 * time.Millisecond
-)
+const reshardAgain = 500 * time.Millisecond
 
 // reshard adds a shard, or takes one away if there are more than at the
-// beginning, and comes back when that is done. While one is under way nothing
-// happens.
+// beginning, and comes back when that is done; the error when ctx ends before says
+// what the last command said. While one is under way nothing happens.
 func (s *privateSystem) reshard(ctx context.Context, f torture.Fault, env ...string) error {
 	if !s.moves.busy.TryLock() {
 		return nil
 	}
 	defer s.moves.busy.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, reshardBound)
-	defer cancel()
 	args := s.nextReshard(f)
 	for try := 0; ; try++ {
 		code, said, err := s.command(ctx, f, env, args...)
@@ -51,12 +46,10 @@ func (s *privateSystem) reshard(ctx context.Context, f torture.Fault, env ...str
 			return err
 		case done:
 			return nil
-		case ctx.Err() != nil:
-			return fmt.Errorf("gori %s did not come to its end in %v; it said at last (exit %d): %s", strings.Join(args, " "), reshardBound, code, said)
 		}
 		env = nil // what was to happen has happened
 		if err := s.nap(ctx, reshardAgain); err != nil {
-			return nil
+			return fmt.Errorf("gori %s, run %d times, has not come to its end; it said at last (exit %d): %s: %w", strings.Join(args, " "), try+1, code, said, err)
 		}
 	}
 }
@@ -89,8 +82,8 @@ func (s *privateSystem) nap(ctx context.Context, d time.Duration) error {
 }
 
 // command runs a command of this program on the private system until it ends,
-// is killed, or has stopped: then another one goes on in its place, and it is
-// woken afterwards.
+// is killed, or has stopped: then another one goes on in its place, which faults
+// may hit as well, and the first is woken afterwards.
 func (s *privateSystem) command(ctx context.Context, f torture.Fault, env []string, args ...string) (code int, said string, err error) {
 	cmd, wait, err := s.launch(ctx, env, args...)
 	if err != nil {
@@ -112,14 +105,15 @@ func (s *privateSystem) command(ctx context.Context, f torture.Fault, env []stri
 				continue
 			}
 			_ = s.nap(ctx, f.For)
-			other, done, err := s.launch(ctx, nil, args...)
-			if err == nil {
-				<-done
-				code, said = other.code(), other.said.String()
+			code, said, err = s.command(ctx, f, nil, args...)
+			for {
+				_ = syscall.Kill(cmd.pid, syscall.SIGCONT) // it may be dead, or be stopped once more
+				select {
+				case <-wait:
+					return code, said, err
+				case <-tick.C:
+				}
 			}
-			_ = syscall.Kill(cmd.pid, syscall.SIGCONT) // it may be dead
-			<-wait
-			return code, said, err
 		}
 	}
 }

@@ -379,6 +379,9 @@ func TestReshardByTheNodes(t *testing.T) {
 		aside, _ := filepath.Glob(filepath.Join(s.dir, "shards", "a.removed-*"))
 		return len(aside) == 1
 	})
+	if out := s.reshard(exitOK, "remove", "a"); !strings.Contains(out, "nothing is left to do") {
+		t.Errorf("removing it again: %s", out)
+	}
 	people.check(s.url)
 }
 

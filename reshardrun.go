@@ -85,24 +85,29 @@ func (s *ringSystem) done(ctx context.Context, o *reshardOptions, ring *shard.Ri
 	id := shard.ID(order.Shard)
 	_, seated := ring.Seat(id)
 	_, local := s.addresses()[id]
+	// gori up may have taken out by itself what the last reshard has emptied.
+	left := ring.Before != nil && ring.Before.Has(id)
 	switch {
 	case seated != (order.Action == "add"):
 		return false, nil
 	case o.dryRun && seated:
 		return true, refused(fmt.Errorf("shard %s is in the ring already", id))
-	case !seated && !local:
+	case !seated && !local && (!left || o.dryRun):
 		return true, refused(fmt.Errorf("there is no shard %s in the ring: gori ring show names them", id))
 	case o.dryRun:
 		return true, refused(fmt.Errorf("shard %s is not in the ring any more; its instance still runs", id))
-	case seated:
-		if o.now {
-			if _, err := s.runner().CleanOld(ctx, time.Now().Add(time.Hour)); err != nil {
-				return true, err
-			}
+	}
+	if o.now {
+		if _, err := s.runner().CleanOld(ctx, time.Now().Add(time.Hour)); err != nil {
+			return true, err
 		}
+	}
+	if seated {
 		return true, o.say(ring, "Shard %s is in the ring already: nothing is left to do. gori reshard receipt writes the last receipt.", id)
 	}
-	s.takeOut(ctx, o, id)
+	if local {
+		s.takeOut(ctx, o, id)
+	}
 	return true, o.say(ring, "Shard %s is not in the ring any more: nothing is left to do.", id)
 }
 

@@ -46,7 +46,7 @@ Faults: ` + kindList() + `.`,
 	c.Flags().StringVar(&f.faults, "faults", kindList(), "which faults, separated by commas")
 	c.Flags().IntVar(&f.opt.People, "people", 12, "people")
 	c.Flags().Float64Var(&f.opt.Rate, "rate", 100, "messages a second of all people")
-	c.Flags().Float64Var(&f.patience, "patience", 90, "seconds after healing within which all must agree")
+	c.Flags().Float64Var(&f.patience, "patience", 90, "seconds within which, after the end, all faults must be over, and then all must agree")
 	c.Flags().StringVar(&f.data, "data", "", "use this new folder and keep it, with the log of the system, for a look afterwards")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	return c

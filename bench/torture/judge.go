@@ -167,8 +167,13 @@ func (s *send) altered(m client.Message) string {
 // judgeShards has the system look at its shards.
 func (w *world) judgeShards(ctx context.Context, r *Report) error {
 	w.say("looking at the shards")
-	wrong, err := w.sys.Verify(ctx)
-	if err != nil {
+	bound, cancel := context.WithTimeout(ctx, w.o.Patience)
+	defer cancel()
+	wrong, err := w.sys.Verify(bound)
+	switch {
+	case bound.Err() != nil && ctx.Err() == nil:
+		wrong = append(wrong, fmt.Sprintf("looking at them does not end within %v", w.o.Patience))
+	case err != nil:
 		return fmt.Errorf("looking at the shards: %w", err)
 	}
 	r.Misplaced = int64(len(wrong))

@@ -24,8 +24,9 @@ type System interface {
 	// Homes names the shards that have to do with channels just now: those that
 	// serve them, first, and those to which they are being moved.
 	Homes(ctx context.Context, channels []client.ChannelID) map[client.ChannelID][]string
-	// Inject does a fault other than slow-client and returns when it is over. It
-	// heals what it did also when ctx ends.
+	// Inject does a fault other than slow-client and returns when it is over and
+	// what follows from it is well again. It heals what it did itself also when ctx
+	// ends, and then says what was not well yet.
 	Inject(ctx context.Context, f Fault) error
 	// Verify finds what is wrong with the shards after the end: partitions
 	// without exactly one owner, receipts that do not hold, left-overs of moves.
@@ -47,7 +48,8 @@ type Options struct {
 	Faults []Kind        // which ones, default all
 	People int           // default 12
 	Rate   float64       // messages a second of all people, default 100
-	// Patience is how long, after healing, all may take to agree; default 90 s.
+	// Patience is how long after the end what faults have broken may take to be
+	// well again, and then all to agree; default 90 s.
 	Patience time.Duration
 	// Say tells of progress; nil: nobody.
 	Say func(string)

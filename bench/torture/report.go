@@ -22,6 +22,7 @@ type Report struct {
 	Unauthorised  int64 `json:"unauthorised"`   // P7
 	PresenceWrong int64 `json:"presence_wrong"` // P8
 	Misplaced     int64 `json:"misplaced"`      // partitions without exactly one owner, receipts that do not hold, left-overs
+	Unhealed      int64 `json:"unhealed"`       // faults that were not over in time: what was broken did not come right again
 	Refused       int64 `json:"refused"`        // sends refused for good without a reason
 	Unsettled     int64 `json:"unsettled"`      // sends without an answer at the end
 
@@ -47,7 +48,7 @@ type Report struct {
 func (r *Report) Clean() bool { return r.wrong() == 0 && len(r.problems) == 0 }
 
 func (r *Report) wrong() int64 {
-	return r.Lost + r.Doubled + r.Reordered + r.Gaps + r.Diverged + r.UnreadWrong + r.Isolation + r.Unauthorised + r.PresenceWrong + r.Misplaced + r.Refused + r.Unsettled
+	return r.Lost + r.Doubled + r.Reordered + r.Gaps + r.Diverged + r.UnreadWrong + r.Isolation + r.Unauthorised + r.PresenceWrong + r.Misplaced + r.Unhealed + r.Refused + r.Unsettled
 }
 
 // WriteJSON writes the report on one line.
@@ -80,6 +81,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	row("P7 nothing after a removal", r.Unauthorised, "%d logins revoked", r.Revoked)
 	row("P8 presence is true", r.PresenceWrong, "")
 	row("every partition in one place", r.Misplaced, "")
+	row("every fault heals", r.Unhealed, "")
 	row("all sends answered", r.Refused+r.Unsettled, "%d refused, %d unanswered", r.Refused, r.Unsettled)
 	row("longest gap", 0, "%d ms without a session, %d ms to an acknowledgement", r.LongestGapMS, r.LongestSendMS)
 	if err := t.Flush(); err != nil {

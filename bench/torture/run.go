@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -48,7 +49,7 @@ func (w *world) run(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Seed: w.o.Seed, Faults: len(log)}
+	r := &Report{Seed: w.o.Seed, Faults: len(log), Unhealed: w.unhealed.Load()}
 	healed := time.Now()
 	w.heal(ctx, r)
 	if ctx.Err() != nil {
@@ -122,8 +123,10 @@ func (w *world) suffer(ctx context.Context, plan []Fault) ([]Fault, error) {
 		f.At = w.now()
 		log = append(log, f)
 		at := len(log) - 1
+		w.faulty.Add(1)
 		g.Go(func() error {
 			err := w.inject(gctx, f)
+			w.faulty.Add(-1)
 			log[at].For = w.now() - f.At
 			w.afterwards(gctx, f)
 			return err
@@ -132,6 +135,9 @@ func (w *world) suffer(ctx context.Context, plan []Fault) ([]Fault, error) {
 	_ = pause(ctx, w.began+w.o.For-w.now()) // ctx is looked at below
 	w.talking.Store(false)
 	close(w.silence)
+	if n := w.faulty.Load(); n > 0 {
+		w.say("people are silent; %d faults are not over", n)
+	}
 	err := g.Wait()
 	w.say("the last fault is over after %.1f s", (w.now() - w.began).Seconds())
 	wait()
@@ -141,12 +147,27 @@ func (w *world) suffer(ctx context.Context, plan []Fault) ([]Fault, error) {
 	return log, err
 }
 
+// inject does a fault. One that is not over some time after all should be well
+// again is a violation: the system was to heal by itself, or the next command of
+// an admin was to go on.
 func (w *world) inject(ctx context.Context, f Fault) error {
 	if f.Kind == SlowClient {
 		w.slowClient(ctx, w.people[f.Target%len(w.people)], f.For)
 		return nil
 	}
-	if err := w.sys.Inject(ctx, f); err != nil && ctx.Err() == nil {
+	within := max(w.began+w.o.For, w.now()+f.For) + w.o.Patience
+	bound, cancel := context.WithTimeout(ctx, within-w.now())
+	defer cancel()
+	began := w.now()
+	err := w.sys.Inject(bound, f)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case bound.Err() != nil:
+		w.unhealed.Add(1)
+		w.problem("a fault did not heal", fmt.Sprintf("%s: not over after %.1f s: %v", f, (w.now()-began).Seconds(), cmp.Or(err, bound.Err())))
+		return nil
+	case err != nil:
 		return fmt.Errorf("the fault %s: %w", f, err)
 	}
 	return nil

@@ -31,6 +31,8 @@ type world struct {
 	silence  chan struct{} // closed when they end
 	sends    atomic.Int64
 	opErrors atomic.Int64 // HTTP calls given up
+	faulty   atomic.Int64 // faults that are not over
+	unhealed atomic.Int64 // those that were not over in time
 
 	mu        sync.Mutex
 	suspects  []suspect  // deliveries to be judged, at most maxSuspects

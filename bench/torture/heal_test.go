@@ -1,0 +1,44 @@
+package torture
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hanging is a system in which nothing heals.
+type hanging struct {
+	System
+	says error
+}
+
+func (h hanging) Inject(ctx context.Context, _ Fault) error {
+	<-ctx.Done()
+	return h.says
+}
+
+func TestAFaultThatDoesNotHealIsToldAndNotWaitedFor(t *testing.T) {
+	for name, says := range map[string]error{"with words": errors.New("the ring names it"), "in silence": nil} {
+		w := &world{o: Options{Patience: time.Millisecond, For: time.Millisecond}, sys: hanging{says: says}, start: time.Now()}
+		if err := w.inject(t.Context(), Fault{Kind: Reshard}); err != nil {
+			t.Fatal(err)
+		}
+		r := Report{Unhealed: w.unhealed.Load(), problems: w.problems}
+		var table strings.Builder
+		if err := r.WriteTable(&table); err != nil {
+			t.Fatal(err)
+		}
+		if r.Clean() || r.Unhealed != 1 || !strings.Contains(table.String(), "did not heal") || says != nil && !strings.Contains(table.String(), says.Error()) {
+			t.Errorf("%s: %s", name, &table)
+		}
+	}
+	// Who stops the run is told nothing.
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := &world{o: Options{Patience: time.Hour, For: time.Hour}, sys: hanging{says: context.Canceled}, start: time.Now()}
+	if err := w.inject(ctx, Fault{Kind: Reshard}); err != nil || w.unhealed.Load() != 0 || len(w.problems) != 0 {
+		t.Errorf("%v, %v", err, w.problems)
+	}
+}
