@@ -17,6 +17,6 @@ export default defineConfig({
   test: {
     environment: "node",
     include: ["src/**/*.test.ts", "src/**/*.test.tsx"],
-    testTimeout: 10_000,
+    testTimeout: 60_000, // ends what hangs
   },
 });

@@ -13,6 +13,8 @@ export async function serious(page) {
     if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
     return result.value;
   };
+  // What is on its way in is not yet to be judged.
+  await run(`Promise.all(document.getAnimations().filter((a) => a.effect?.getComputedTiming().endTime !== Infinity).map((a) => a.finished.catch(() => 0))).then(() => 1)`);
   await run(`if (!window.axe) { ${await readFile(axe, "utf8")} }; 1`);
   const found = await run(
     `axe.run(document, { resultTypes: ["violations"] }).then((r) => r.violations.filter((v) => v.impact === "serious" || v.impact === "critical")

@@ -3,6 +3,9 @@ import { mkdirSync } from "node:fs";
 
 export const PASSWORD = "correct horse battery";
 
+/** Ends a wait for what does not come; a busy host may take its time. */
+export const WAIT_MS = 90_000;
+
 /** What a page may say on the console while the network is taken away on purpose. */
 const NETWORK_NOISE = /net::ERR_|Failed to load resource|WebSocket connection/;
 
@@ -14,7 +17,7 @@ export class Person {
   /** A new tab of this browser. */
   async tab(path = "/") {
     const page = await this.context.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(WAIT_MS);
     page.on("pageerror", (e) => this.faults.push(`${this.name}: ${e.message}`));
     page.on("console", (m) => {
       if (m.type() === "error" && !NETWORK_NOISE.test(m.text())) this.faults.push(`${this.name}: ${m.text()}`);
@@ -47,7 +50,7 @@ export class Person {
 
   /** The node that this browser's socket is on. */
   async onNode() {
-    for (let i = 0; this.node === "" && i < 200; i++) await new Promise((done) => setTimeout(done, 50));
+    for (let i = 0; this.node === "" && i < WAIT_MS / 50; i++) await new Promise((done) => setTimeout(done, 50));
     return this.node;
   }
 
@@ -57,7 +60,7 @@ export class Person {
 
   async call(method, path, data, headers = {}) {
     const r = await this.context.request.fetch(`${this.world.url}/api/v1${path}`, {
-      method, headers: { Origin: this.world.url, ...headers }, ...(data === undefined ? {} : { data }),
+      timeout: WAIT_MS, method, headers: { Origin: this.world.url, ...headers }, ...(data === undefined ? {} : { data }),
     });
     if (!r.ok()) throw new Error(`${method} ${path}: ${r.status()} ${await r.text()}`);
     return r.status() === 204 ? null : r.json();
@@ -121,5 +124,16 @@ export class Person {
   async shot(file, page = this.page) {
     mkdirSync(this.world.shots, { recursive: true });
     await page.screenshot({ path: `${this.world.shots}/${file}.png` });
+  }
+}
+
+/** Waits until `look` gives something that `fits`. */
+export async function eventually(look, fits, ms = WAIT_MS) {
+  const until = Date.now() + ms;
+  for (;;) {
+    const seen = await look();
+    if (fits(seen)) return seen;
+    if (Date.now() > until) throw new Error(`waited ${ms / 1000} s, last seen: ${JSON.stringify(seen)}`);
+    await new Promise((done) => setTimeout(done, 100));
   }
 }

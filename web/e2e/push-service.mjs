@@ -48,7 +48,7 @@ export async function startPushService() {
       keys: { p256dh: ecdh.getPublicKey("base64url"), auth: keys.auth.toString("base64url") },
     },
     /** The first push that `fits`. */
-    async next(fits, ms = 30_000) {
+    async next(fits, ms = 120_000) {
       const until = Date.now() + ms;
       for (;;) {
         if (faults.length > 0) throw faults[0];
@@ -110,13 +110,3 @@ export async function worker(page) {
   };
 }
 
-/** Waits until `look` gives something that `fits`. */
-export async function eventually(look, fits, ms = 10_000) {
-  const until = Date.now() + ms;
-  for (;;) {
-    const seen = await look();
-    if (fits(seen)) return seen;
-    if (Date.now() > until) throw new Error(`waited ${ms / 1000} s, last seen: ${JSON.stringify(seen)}`);
-    await new Promise((done) => setTimeout(done, 100));
-  }
-}

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { WAIT_MS, eventually } from "../person.mjs";
 
 const waits = (person, text, page) => person.waiting(text, page).first().waitFor();
 
@@ -85,7 +86,7 @@ export const tests = {
     await a.open(id, first);
     await b.open(id);
     const second = await a.context.newPage();
-    second.setDefaultTimeout(12_000);
+    second.setDefaultTimeout(WAIT_MS);
     watch(second);
     await a.open(id, second);
     await a.say("through the other tab's socket", second);
@@ -109,11 +110,10 @@ export const tests = {
     await a.open(id);
     await a.sees("line 150 of many");
     await a.page.locator("article.row").last().hover();
-    for (let i = 0; i < 60 && (await a.message("line 1 of many").count()) === 0; i++) {
+    await eventually(async () => {
       await a.page.mouse.wheel(0, -1500);
-      await a.page.waitForTimeout(60);
-    }
-    await a.sees("line 1 of many");
+      return a.message("line 1 of many").count();
+    }, (n) => n > 0);
   },
 
   async "a login revoked elsewhere ends here, and takes the cache with it"(world) {
@@ -122,7 +122,7 @@ export const tests = {
     await other.page.locator(".composer, .channel-list, nav").first().waitFor();
     await a.call("POST", "/logins/revoke_others", {});
     await other.page.getByLabel("Login name").waitFor();
-    const left = await other.page.evaluate(async () => {
+    const left = () => other.page.evaluate(async () => {
       const name = (await indexedDB.databases()).find((d) => /^gori-\d/.test(d.name))?.name;
       if (!name) return 0;
       const db = await new Promise((done, fail) => {
@@ -131,12 +131,16 @@ export const tests = {
         r.onerror = () => fail(r.error);
       });
       const stores = ["messages", "entries", "people", "meta"];
+      if (!stores.every((s) => db.objectStoreNames.contains(s))) {
+        db.close(); // it has just been deleted
+        return 0;
+      }
       const t = db.transaction(stores);
       const counts = await Promise.all(stores.map((s) => new Promise((done) => (t.objectStore(s).count().onsuccess = (e) => done(e.target.result)))));
       db.close();
       return counts.reduce((x, y) => x + y, 0);
     });
-    assert.equal(left, 0);
+    await eventually(left, (n) => n === 0);
   },
 
   async "all nodes are killed while people chat: nothing is lost, nothing comes twice"(world) {
@@ -150,7 +154,7 @@ export const tests = {
       await a.say(said[i]);
       if (i === 5) await world.server.kill();
     }
-    await b.message("message number 11.").waitFor({ timeout: 25_000 });
+    await b.message("message number 11.").waitFor();
     await a.sees("message number 11.");
     for (const p of [a, b]) assert.deepEqual((await p.texts()).map((t) => t.trim()), said);
   },
@@ -166,7 +170,7 @@ export const tests = {
     await a.call("DELETE", `/channels/${id}/members/${b.id}`);
     await b.channelRow("Secrets").waitFor({ state: "detached" });
     assert.equal(await b.message("look here").count(), 0);
-    const kept = await b.page.evaluate(async () => {
+    const kept = () => b.page.evaluate(async () => {
       const db = await new Promise((done) => {
         indexedDB.databases().then((all) => (indexedDB.open(all.find((d) => /^gori-\d/.test(d.name)).name).onsuccess = (e) => done(e.target.result)));
       });
@@ -174,6 +178,6 @@ export const tests = {
       db.close();
       return n;
     });
-    assert.equal(kept, 0);
+    await eventually(kept, (n) => n === 0);
   },
 };

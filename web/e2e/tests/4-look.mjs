@@ -24,6 +24,7 @@ async function sweep(world, options) {
   const all = [];
   for (const path of views(id)) {
     await a.page.goto(world.url + path);
+    await a.page.locator("main, nav").first().waitFor();
     await a.page.waitForTimeout(500);
     const found = await serious(a.page);
     all.push(...found.map((f) => `${path} ${f}`));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { eventually, fakeSubscription, startPushService, worker } from "../push-service.mjs";
+import { eventually } from "../person.mjs";
+import { fakeSubscription, startPushService, worker } from "../push-service.mjs";
 
 async function withPush(world, options = {}) {
   const service = await startPushService();
@@ -89,7 +90,7 @@ export const tests = {
       const sw = await worker(page);
       await page.goto(`${world.url}/sw.js`); // the app is closed, the browser is not
       await b.post(id, { body: "어디예요?" });
-      const data = await service.next((d) => d.kind === "message", 45_000);
+      const data = await service.next((d) => d.kind === "message");
       assert.equal(data.channel, id);
       assert.equal(data.body, "어디예요?");
       await sw.push(data);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { serious } from "../axe.mjs";
 
 /** A reshard is as fast as the machine. */
-export const limitMs = 240_000;
+export const limitMs = 600_000;
 
 const TABS = ["/admin", "/admin/shards", "/admin/channels", "/admin/reshard", "/admin/receipts", "/admin/nodes", "/admin/audit"];
 
@@ -70,10 +70,10 @@ export const tests = {
     await page.getByText(/340 partitions move/).waitFor();
     await page.locator(".preview").getByRole("button", { name: "Start" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Start" }).click();
-    await page.getByRole("heading", { name: "Shard c is joining" }).waitFor({ timeout: 60_000 });
+    await page.getByRole("heading", { name: "Shard c is joining" }).waitFor();
     for (let i = 0; i < 10; i++) await a.say(`meanwhile ${i}`);
     await b.sees("meanwhile 9");
-    await settled(admin, 150_000);
+    await settled(admin, 400_000);
     await page.getByRole("link", { name: "Overview" }).click();
     await page.getByText("3 shards keep 1,021 partitions").first().waitFor();
     const { seats, owner } = await admin.call("GET", "/admin/ring");
