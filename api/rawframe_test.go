@@ -94,7 +94,10 @@ func echoServer(t testing.TB) *httptest.Server {
 func echo(ctx context.Context, sock *socket) {
 	for {
 		b, err := sock.ReadFrame(ctx)
-		if err != nil || sock.WriteFrames(ctx, [][]byte{b}) != nil {
+		if err != nil {
+			return
+		}
+		if _, err := sock.WriteFrames(ctx, [][]byte{b}, always); err != nil {
 			return
 		}
 	}
@@ -108,7 +111,7 @@ func rawDial(t testing.TB, addr, path string, headers ...string) (net.Conn, *buf
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(15 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	req := "GET " + path + " HTTP/1.1\r\nHost: " + addr + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + strings.Join(append(headers, ""), "\r\n") + "\r\n"
 	if _, err := io.WriteString(conn, req); err != nil {
@@ -330,7 +333,7 @@ func TestPingFloodIsEnded(t *testing.T) {
 			}
 		}
 	}()
-	pongs := 0
+	pongs, begun := 0, time.Now()
 	for {
 		op, payload, err := readRaw(br)
 		if err != nil {
@@ -345,8 +348,8 @@ func TestPingFloodIsEnded(t *testing.T) {
 		}
 		break
 	}
-	if pongs > maxPings {
-		t.Errorf("%d pings were answered", pongs)
+	if windows := 1 + int(time.Since(begun)/pingWindow); pongs > maxPings*windows {
+		t.Errorf("%d pings were answered in %d windows", pongs, windows)
 	}
 }
 
@@ -358,7 +361,7 @@ func TestAFrameSentWithTheHandshakeIsNotLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	body := strings.Repeat("early", 200) // more than the read buffer
 	req := "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 	if _, err := conn.Write(append([]byte(req), text(body).bytes()...)); err != nil {

@@ -150,20 +150,21 @@ func (s *socket) pinged(context.Context, []byte) bool {
 }
 
 // WriteFrames writes frames in one system call where they fit. After an error
-// nothing more can be written: the caller closes, and so says why first.
-func (s *socket) WriteFrames(_ context.Context, frames [][]byte) error {
-	calls, err := s.wire.writeFrames(frames)
-	if err != nil {
-		return fmt.Errorf("writing frames: %w", err)
-	}
+// other than chat.ErrMayNot nothing more can be written: the caller closes, and
+// so says why first.
+func (s *socket) WriteFrames(_ context.Context, frames [][]byte, may func() bool) (int, error) {
+	calls, out, err := s.wire.writeFrames(frames, may)
 	n := 0
-	for _, f := range frames {
+	for _, f := range frames[:out] {
 		n += len(f)
 	}
 	s.metrics.writes.Add(float64(calls))
-	s.metrics.framesOut.Add(float64(len(frames)))
+	s.metrics.framesOut.Add(float64(out))
 	s.metrics.bytesOut.Add(float64(n))
-	return nil
+	if err != nil {
+		return out, fmt.Errorf("writing frames: %w", err)
+	}
+	return out, nil
 }
 
 // Close says why and ends the connection without waiting for the other side.

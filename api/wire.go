@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"gori/chat"
 )
 
 const (
@@ -116,15 +118,18 @@ func (w *wire) Write(p []byte) (int, error) {
 			out = appendClose(nil, 1007, "")
 		}
 	}
-	if err := w.writeLocked(out, writeTime); err != nil {
+	if err := w.writeLocked(out, writeTime, always); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// writeLocked writes b as it is. The deadline is only moved when less than
-// half of it is left: moving it costs as much as a small write.
-func (w *wire) writeLocked(b []byte, within time.Duration) error {
+// always lets every write pass.
+func always() bool { return true }
+
+// writeLocked writes b as it is, if it may. The deadline is only moved when less
+// than half of it is left: moving it costs as much as a small write.
+func (w *wire) writeLocked(b []byte, within time.Duration, may func() bool) error {
 	now := time.Now()
 	if left := w.writeUntil.Sub(now); left < within/2 || left > within {
 		w.writeUntil = now.Add(within)
@@ -136,8 +141,25 @@ func (w *wire) writeLocked(b []byte, within time.Duration) error {
 			w.expireWrites()
 		}
 	}
-	_, err := w.Conn.Write(b)
-	w.torn = w.torn || err != nil
+	n, err := writeIf(w.Conn, b, may)
+	if err != nil && (n > 0 || !errors.Is(err, chat.ErrMayNot)) {
+		return w.tornLocked(err)
+	}
+	return err
+}
+
+// errTorn says that a frame had begun and may not go on.
+var errTorn = errors.New("a frame was not finished in time")
+
+// tornLocked notes that a frame has begun and is not out, if err is not nil.
+func (w *wire) tornLocked(err error) error {
+	if err == nil {
+		return nil
+	}
+	w.torn = true
+	if errors.Is(err, chat.ErrMayNot) {
+		return errTorn
+	}
 	return err
 }
 
@@ -147,13 +169,14 @@ const batchBytes = 32 << 10
 var batches = sync.Pool{New: func() any { b := make([]byte, 0, batchBytes+maxHeader); return &b }}
 
 // writeFrames writes text frames, as many as fit in one system call, and
-// returns how many calls it took. Frames from the server carry no mask, so the
-// bytes that were encoded once for all sessions are sent as they are.
-func (w *wire) writeFrames(frames [][]byte) (calls int, err error) {
+// returns how many calls it took and how many frames are out. Frames from the
+// server carry no mask, so the bytes that were encoded once for all sessions are
+// sent as they are.
+func (w *wire) writeFrames(frames [][]byte, may func() bool) (calls, out int, err error) {
 	w.wmu.Lock()
 	defer w.wmu.Unlock()
 	if w.sentClose {
-		return 0, net.ErrClosed
+		return 0, 0, net.ErrClosed
 	}
 	pooled := batches.Get().(*[]byte)
 	buf := (*pooled)[:0]
@@ -161,18 +184,22 @@ func (w *wire) writeFrames(frames [][]byte) (calls int, err error) {
 		*pooled = buf[:0]
 		batches.Put(pooled)
 	}()
-	flush := func(b []byte) error {
+	flush := func(b []byte, whole int) error {
 		if len(b) == 0 {
 			return nil
 		}
 		calls++
-		return w.writeLocked(b, writeTime)
+		err := w.writeLocked(b, writeTime, may)
+		if err == nil {
+			out = whole
+		}
+		return err
 	}
-	for _, f := range frames {
+	for i, f := range frames {
 		big := len(f) > batchBytes-maxHeader
 		if !big && len(buf)+maxHeader+len(f) > batchBytes {
-			if err := flush(buf); err != nil {
-				return calls, err
+			if err := flush(buf, i); err != nil {
+				return calls, out, err
 			}
 			buf = buf[:0]
 		}
@@ -182,15 +209,16 @@ func (w *wire) writeFrames(frames [][]byte) (calls int, err error) {
 			continue
 		}
 		// A big frame is not copied: its header goes with what stands before.
-		if err := flush(buf); err != nil {
-			return calls, err
+		if err := flush(buf, i); err != nil {
+			return calls, out, err
 		}
 		buf = buf[:0]
-		if err := flush(f); err != nil {
-			return calls, err
+		if err := flush(f, i+1); err != nil {
+			return calls, out, w.tornLocked(err)
 		}
 	}
-	return calls, flush(buf)
+	err = flush(buf, len(frames))
+	return calls, out, err
 }
 
 // sayClose writes a close frame unless one was sent, and reports whether the
@@ -205,7 +233,7 @@ func (w *wire) sayClose(code uint16, reason string) bool {
 	}
 	w.sentClose = true
 	var frame [maxControl + 2]byte
-	if w.torn || w.writeLocked(appendClose(frame[:0], code, reason), closeTime) != nil {
+	if w.torn || w.writeLocked(appendClose(frame[:0], code, reason), closeTime, always) != nil {
 		return false
 	}
 	w.expireReads()

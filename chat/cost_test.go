@@ -28,9 +28,9 @@ func (c *quietConn) ReadFrame(context.Context) ([]byte, error) {
 	return nil, errGone
 }
 
-func (c *quietConn) WriteFrames(_ context.Context, frames [][]byte) error {
+func (c *quietConn) WriteFrames(_ context.Context, frames [][]byte, _ func() bool) (int, error) {
 	c.frames.Add(int64(len(frames)))
-	return nil
+	return len(frames), nil
 }
 
 func (c *quietConn) Close(chat.CloseCode, string) {}
@@ -162,7 +162,7 @@ func (p *pairConn) ReadFrame(context.Context) ([]byte, error) {
 	}
 }
 
-func (p *pairConn) WriteFrames(_ context.Context, frames [][]byte) error {
+func (p *pairConn) WriteFrames(_ context.Context, frames [][]byte, _ func() bool) (int, error) {
 	p.writes.Add(1)
 	p.c.frames.Add(int64(len(frames)))
 	for _, f := range frames {
@@ -171,7 +171,7 @@ func (p *pairConn) WriteFrames(_ context.Context, frames [][]byte) error {
 			p.next <- p.make()
 		}
 	}
-	return nil
+	return len(frames), nil
 }
 
 func (p *pairConn) Close(chat.CloseCode, string) {}

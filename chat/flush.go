@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -78,6 +79,7 @@ func (s *Session) flush() {
 	// Whoever queued this frame often has another one at hand (an ack and the
 	// message itself): to let it go first makes one write of two.
 	runtime.Gosched()
+	may := s.mayWrite
 	for {
 		s.hub.lease.await(s.ctx, s.hub.cfg.Now)
 		s.mu.Lock()
@@ -90,6 +92,7 @@ func (s *Session) flush() {
 			return
 		}
 		s.writing = writing{frames: int32(len(batch.frames)), bytes: batch.bytes}
+		s.recalled.Store(false)
 		s.mu.Unlock()
 
 		s.writeSince.Store(s.hub.cfg.Now().UnixMilli())
@@ -97,10 +100,13 @@ func (s *Session) flush() {
 		for i, f := range batch.frames {
 			bufs[i] = f.Bytes
 		}
-		err := s.conn.WriteFrames(s.ctx, bufs)
+		out, err := s.conn.WriteFrames(s.ctx, bufs, may)
 		s.writeSince.Store(0)
-		if err != nil {
-			s.hub.drops[dropWrite].Add(int64(len(batch.frames)))
+		switch {
+		case errors.Is(err, ErrMayNot):
+			s.putBack(batch.frames[out:])
+		case err != nil:
+			s.hub.drops[dropWrite].Add(int64(len(batch.frames) - out))
 			code := CloseGoingAway
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				code = CloseSlow
@@ -108,6 +114,41 @@ func (s *Session) flush() {
 			s.end(code, "the connection failed")
 		}
 	}
+}
+
+// mayWrite tells whether what the running flush has taken may go out. It is asked
+// immediately before the network is given anything: between the taking and the
+// writing the node may have been frozen, and may have looked since.
+func (s *Session) mayWrite() bool {
+	return !s.recalled.Load() && s.hub.lease.holds(s.hub.cfg.Now())
+}
+
+// putBack puts what was not written before all that was queued meanwhile.
+func (s *Session) putBack(frames []Frame) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		s.hub.drops[dropEnded].Add(int64(len(frames)))
+		return
+	}
+	frames, bytes := s.without(frames, s.writing.gone...)
+	s.out.frames = append(frames, s.out.frames...)
+	s.out.bytes += bytes
+	s.writing = writing{}
+}
+
+// without leaves out the frames of channels, and returns the bytes of the others.
+func (s *Session) without(frames []Frame, gone ...ChannelID) (kept []Frame, bytes int) {
+	kept = frames[:0:0]
+	for _, f := range frames {
+		if f.Channel != 0 && slices.Contains(gone, f.Channel) {
+			s.hub.drops[dropExpelled].Add(1)
+			continue
+		}
+		kept = append(kept, f)
+		bytes += len(f.Bytes)
+	}
+	return kept, bytes
 }
 
 // release puts the answer to resume before all that was queued meanwhile and
@@ -133,19 +174,12 @@ func (s *Session) dropChannel(id ChannelID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.writing.frames > 0 && !s.ended {
+		s.writing.gone = append(s.writing.gone, id)
+		s.recalled.Store(true)
 		s.work.Add(1)
 		go s.cutStuckWrite(s.hub.cfg.Now())
 	}
-	kept := s.out.frames[:0:0]
-	for _, f := range s.out.frames {
-		if f.Channel == id {
-			s.out.bytes -= len(f.Bytes)
-			s.hub.drops[dropExpelled].Add(1)
-			continue
-		}
-		kept = append(kept, f)
-	}
-	s.out.frames = kept
+	s.out.frames, s.out.bytes = s.without(s.out.frames, id)
 }
 
 func (s *Session) cutStuckWrite(began time.Time) {

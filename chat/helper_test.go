@@ -195,7 +195,7 @@ func (d *device) ReadFrame(ctx context.Context) ([]byte, error) {
 	}
 }
 
-func (d *device) WriteFrames(_ context.Context, frames [][]byte) error {
+func (d *device) WriteFrames(_ context.Context, frames [][]byte, _ func() bool) (int, error) {
 	d.mu.Lock()
 	stalled := d.stalled
 	d.mu.Unlock()
@@ -203,13 +203,13 @@ func (d *device) WriteFrames(_ context.Context, frames [][]byte) error {
 		select {
 		case <-stalled:
 		case <-d.gone:
-			return errGone
+			return 0, errGone
 		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.code != 0 {
-		return errGone
+		return 0, errGone
 	}
 	d.writes++
 	for _, b := range frames {
@@ -219,7 +219,7 @@ func (d *device) WriteFrames(_ context.Context, frames [][]byte) error {
 		}
 		d.frames = append(d.frames, f)
 	}
-	return nil
+	return len(frames), nil
 }
 
 func (d *device) Close(code chat.CloseCode, _ string) {

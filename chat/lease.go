@@ -2,10 +2,15 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 )
+
+// ErrMayNot says that what was to be written was not, since it has to be found
+// out first for whom it still is.
+var ErrMayNot = errors.New("chat: not before the next look at what was taken away")
 
 // leaseFor is how long after the beginning of a look at the revocations sessions
 // may be written to.

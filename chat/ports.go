@@ -206,8 +206,11 @@ type AuditEvent struct {
 type Conn interface {
 	// ReadFrame returns the next frame. An error ends the session.
 	ReadFrame(ctx context.Context) ([]byte, error)
-	// WriteFrames writes frames in order, in one system call where it can.
-	WriteFrames(ctx context.Context, frames [][]byte) error
+	// WriteFrames writes frames in order, in one system call where it can, and
+	// returns how many have gone out. Immediately before each it asks whether it
+	// may; if not, it returns ErrMayNot, with the connection as good as before.
+	// After any other error nothing more can be written.
+	WriteFrames(ctx context.Context, frames [][]byte, may func() bool) (int, error)
 	// Close ends the connection with a close code and does not wait for the
 	// other side.
 	Close(code CloseCode, reason string)

@@ -33,6 +33,7 @@ type Session struct {
 	open       atomic.Int64 // the ChannelID on the screen; 0: none
 	heard      atomic.Int64 // Unix ms of the last frame from the client
 	writeSince atomic.Int64 // Unix ms when the running write began; 0: none
+	recalled   atomic.Bool  // some of what the running flush has taken may not go out any more
 
 	// owned by the read loop
 	bucket   bucket // frames a second
@@ -61,6 +62,7 @@ type Session struct {
 type writing struct {
 	frames int32
 	bytes  int
+	gone   []ChannelID // taken back meanwhile; it counts for what comes back to the queue
 }
 
 // NewSession makes the session of an authenticated connection.
@@ -118,6 +120,7 @@ func (s *Session) end(code CloseCode, reason string) {
 		return
 	}
 	s.ended = true
+	s.recalled.Store(true)
 	dropped := len(s.out.frames)
 	s.out = outQueue{}
 	s.slots.Broadcast()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -148,4 +150,85 @@ func TestADeadShardSilencesNobody(t *testing.T) {
 			t.Fatalf("%d frames came, %d resumes", n, th.device.Resumes())
 		}
 	})
+}
+
+// lateConn is a connection on which something happens between the moment when
+// frames are handed to it and the moment when they are written.
+type lateConn struct {
+	resume chan []byte
+	gone   chan struct{}
+	end    sync.Once
+	before func() // before the next write
+
+	mu     sync.Mutex
+	frames []string
+}
+
+func (c *lateConn) ReadFrame(context.Context) ([]byte, error) {
+	select {
+	case b := <-c.resume:
+		return b, nil
+	case <-c.gone:
+		return nil, errGone
+	}
+}
+
+func (c *lateConn) WriteFrames(_ context.Context, frames [][]byte, may func() bool) (int, error) {
+	if do := c.before; do != nil {
+		c.before = nil
+		do()
+	}
+	for i, f := range frames {
+		if !may() {
+			return i, chat.ErrMayNot
+		}
+		c.mu.Lock()
+		c.frames = append(c.frames, string(f))
+		c.mu.Unlock()
+	}
+	return len(frames), nil
+}
+
+func (c *lateConn) Close(chat.CloseCode, string) { c.end.Do(func() { close(c.gone) }) }
+
+// The node stands still after it has looked whether it may write, and before it
+// does; what is written then must be what may be written then. It may even have
+// looked at what was taken away before the write goes on.
+func TestAWriteThatANodesSleepInterruptedIsLookedAtAgain(t *testing.T) {
+	for _, looked := range []bool{false, true} {
+		t.Run(fmt.Sprint("looked meanwhile: ", looked), func(t *testing.T) {
+			inThaw(t, func(th *thawing) {
+				other := th.group(0, th.ann, th.bob)
+				conn := &lateConn{resume: make(chan []byte, 1), gone: make(chan struct{})}
+				conn.resume <- []byte(`{"op":"resume","v":1,"pos":0}`)
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					_ = th.Nodes[1].Service.NewSession(th.bob, conn).Run(th.ctx)
+				}()
+				defer func() {
+					conn.Close(0, "")
+					<-done
+				}()
+				time.Sleep(time.Second)
+				conn.frames = nil
+				conn.before = func() {
+					th.remove()
+					th.freeze(5 * time.Second)
+					if looked {
+						time.Sleep(450 * time.Millisecond)
+					}
+				}
+				frame := func(ch chat.ChannelID, text string) chat.Frame { return chat.Frame{Bytes: []byte(text), Channel: ch} }
+				th.Nodes[1].Hub.Deliver([]chat.UserID{th.bob.User}, frame(th.ch, `{"op":"one"}`), frame(other, `{"op":"two"}`), frame(th.ch, `{"op":"three"}`), frame(0, `{"op":"four"}`))
+				time.Sleep(time.Second)
+				conn.mu.Lock()
+				got := fmt.Sprint(conn.frames)
+				conn.mu.Unlock()
+				if !strings.HasPrefix(got, `[{"op":"two"} {"op":"four"}`) || strings.Contains(got, `"one"`) || strings.Contains(got, `"three"`) {
+					t.Fatal("there came ", got)
+				}
+			})
+		})
+	}
 }

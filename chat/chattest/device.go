@@ -187,16 +187,19 @@ func (l *line) ReadFrame(ctx context.Context) ([]byte, error) {
 	}
 }
 
-func (l *line) WriteFrames(_ context.Context, frames [][]byte) error {
+func (l *line) WriteFrames(_ context.Context, frames [][]byte, may func() bool) (int, error) {
 	select {
 	case <-l.gone:
-		return errLine
+		return 0, errLine
 	default:
 	}
-	for _, b := range frames {
+	for i, b := range frames {
+		if !may() {
+			return i, chat.ErrMayNot
+		}
 		l.d.take(l, b)
 	}
-	return nil
+	return len(frames), nil
 }
 
 func (l *line) Close(code chat.CloseCode, _ string) {
