@@ -39,7 +39,7 @@ func (sys *system) polling(ctx context.Context, addr string, who actor, after st
 // waits waits until so many long polls wait.
 func (sys *system) waits(n int64) {
 	sys.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); sys.svc.Hub().Stats().Waits != n; {
+	for deadline := time.Now().Add(patience); sys.svc.Hub().Stats().Waits != n; {
 		if time.Now().After(deadline) {
 			sys.t.Fatalf("%d long polls wait, not %d", sys.svc.Hub().Stats().Waits, n)
 		}

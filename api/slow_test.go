@@ -58,29 +58,32 @@ func TestSlowRequestsAreCutOff(t *testing.T) {
 	if srv.MaxHeaderBytes <= 0 || srv.MaxHeaderBytes > 64<<10 {
 		t.Errorf("headers may have %d bytes", srv.MaxHeaderBytes)
 	}
-	// The same server in small.
-	srv.ReadHeaderTimeout, srv.ReadTimeout = 50*time.Millisecond, 100*time.Millisecond
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = srv.Serve(l)
-	}()
-	t.Cleanup(func() {
-		_ = srv.Close()
-		<-done
-	})
 	post := "POST /api/v1/login HTTP/1.1\r\nHost: chat.test\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
-	for what, beginning := range map[string]string{"header": "GET /healthz HTTP/1.1\r\nHost: ch", "body": post + "{"} {
+	for what, c := range map[string]struct {
+		beginning    string
+		header, read time.Duration // the same server in small; what is not the subject may take its time
+	}{"header": {"GET /healthz HTTP/1.1\r\nHost: ch", 50 * time.Millisecond, patience}, "body": {post + "{", patience, 100 * time.Millisecond}} {
+		srv := s.httpServer(s.Public())
+		srv.ReadHeaderTimeout, srv.ReadTimeout = c.header, c.read
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = srv.Serve(l)
+		}()
+		t.Cleanup(func() {
+			_ = srv.Close()
+			<-done
+		})
 		conn, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-		if _, err := io.WriteString(conn, beginning); err != nil {
+		_ = conn.SetDeadline(time.Now().Add(patience))
+		if _, err := io.WriteString(conn, c.beginning); err != nil {
 			t.Fatal(err)
 		}
 		answer, err := io.ReadAll(conn) // ends when the server closes

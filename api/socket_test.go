@@ -35,7 +35,7 @@ type wsClient struct {
 
 func dialAs(t testing.TB, addr, path string, header http.Header) (*wsClient, *http.Response, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	conn, resp, err := websocket.Dial(ctx, "ws://"+addr+path, &websocket.DialOptions{HTTPHeader: header, Subprotocols: []string{subprotocol}})
 	if err != nil {
@@ -67,7 +67,7 @@ func (c *wsClient) send(frame any) {
 		}
 		b = string(enc)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := c.conn.Write(ctx, websocket.MessageText, []byte(b)); err != nil {
 		c.t.Fatal(err)
@@ -77,7 +77,7 @@ func (c *wsClient) send(frame any) {
 // next returns the next frame of one of the ops.
 func (c *wsClient) next(ops ...string) object {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for {
 		_, b, err := c.conn.Read(ctx)
@@ -102,7 +102,7 @@ func (c *wsClient) next(ops ...string) object {
 // closed reads until the server closes and returns its code.
 func (c *wsClient) closed() websocket.StatusCode {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for {
 		if _, _, err := c.conn.Read(ctx); err != nil {
@@ -287,7 +287,7 @@ func TestBrokenHandshakes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(patience))
 		head := c.line + "\r\nHost: chat.test\r\nAuthorization: Bearer " + ann.token + "\r\n" + strings.Join(c.headers, "\r\n") + "\r\n\r\n"
 		go func() { _, _ = conn.Write([]byte(head)) }()
 		resp := readResponse(t, c.name, conn)

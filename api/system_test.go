@@ -43,6 +43,9 @@ func (noBeats) SeenBy(context.Context, []chat.UserID) (map[chat.UserID]chat.Pres
 }
 func (noBeats) SaveActive(context.Context, map[chat.UserID]chat.Millis) error { return nil }
 
+// patience ends what hangs. It is no promise: a busy host may take its time.
+const patience = 2 * time.Minute
+
 const testOrigin = "http://chat.test"
 
 // newSystem starts a system that ends with the test. change may be nil.
