@@ -41,12 +41,12 @@ func TestGoesOnThroughFaults(t *testing.T) {
 	s := clienttest.New(t)
 	o := options(t, s.URL)
 	var n atomic.Int64
-	s.Lose = func(_ client.UserID, op string) bool { return op == "msg" && n.Add(1)%50 == 0 }
+	s.Lose = func(_ client.UserID, op string) bool { return op == "msg" && n.Add(1)%10 == 0 }
 	stop := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(300 * time.Millisecond)
+		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {
@@ -72,7 +72,7 @@ func TestGoesOnThroughFaults(t *testing.T) {
 func TestSeesWhatIsLost(t *testing.T) {
 	s := clienttest.New(t)
 	var n atomic.Int64
-	s.Swallow = func(client.Outgoing) bool { return n.Add(1) == 20 }
+	s.Swallow = func(client.Outgoing) bool { return n.Add(1) == 4 } // all six send at once
 	o := options(t, s.URL)
 	o.StallPatience = 2 * time.Second
 	r, err := Run(t.Context(), "pairs", o)
@@ -101,12 +101,16 @@ func TestPacedRate(t *testing.T) {
 	s := clienttest.New(t)
 	o := options(t, s.URL)
 	o.Rate = 100
+	var sent atomic.Int64
+	s.Swallow = func(client.Outgoing) bool { sent.Add(1); return false }
+	begun := time.Now()
 	r, err := Run(t.Context(), "pairs", o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.AckedPerS < 30 || r.AckedPerS > 200 || !r.Clean() {
-		t.Fatalf("asked for 100/s: %+v", r)
+	// What a busy host was too late for it makes up for; it never sends more.
+	if most := 1 + int64(100*time.Since(begun).Seconds()); r.AckedPerS == 0 || sent.Load() > most || !r.Clean() {
+		t.Fatalf("asked for 100/s, %d were sent and %d are the most: %+v", sent.Load(), most, r)
 	}
 }
 

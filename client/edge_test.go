@@ -135,7 +135,7 @@ func TestPresenceOverTheEdge(t *testing.T) {
 			if got != state {
 				t.Fatalf("told %s, want %s", got, state)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Fatalf("not told %s", state)
 		}
 	}
