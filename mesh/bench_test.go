@@ -37,7 +37,7 @@ func (c *counter) expect(n int) chan struct{} {
 
 // benchPair is two embedded nodes that know each other.
 func benchPair(b *testing.B) (*Mesh, *counter) {
-	addrs := []string{"127.0.0.1:21990", "127.0.0.1:21991"}
+	addrs := ports(2)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	heard := &counter{}

@@ -51,7 +51,7 @@ func TestConfigsThatCannotWork(t *testing.T) {
 
 // An address that is taken is told at once, and nothing is left running.
 func TestATakenAddress(t *testing.T) {
-	l, err := net.Listen("tcp", ports(t, 1)[0])
+	l, err := net.Listen("tcp", ports(1)[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestATakenAddress(t *testing.T) {
 // Clients of the embedded server come from this host only, and nothing else of
 // it listens.
 func TestOnlyTheMeshAddressListens(t *testing.T) {
-	addr := ports(t, 1)[0]
+	addr := ports(1)[0]
 	m := open(t, Config{Node: "a", Listen: addr, Secret: testSecret})
 	s := m.bus.(*natsBus).server.server
 	if ap, err := netip.ParseAddrPort(s.Addr().String()); err != nil || !ap.Addr().IsLoopback() {
@@ -77,7 +77,7 @@ func TestOnlyTheMeshAddressListens(t *testing.T) {
 
 // Who does not know the secret is not let in.
 func TestAWrongSecret(t *testing.T) {
-	addrs := ports(t, 3)
+	addrs := ports(3)
 	a, b := embeddedNode(t, "a", addrs, 0), embeddedNode(t, "b", addrs, 1)
 	x := start(t, open(t, Config{Node: "x", Listen: addrs[2], Routes: addrs, Secret: "some other secret"}), newEar())
 	exchange(t, a, b)
@@ -89,7 +89,7 @@ func TestAWrongSecret(t *testing.T) {
 	}
 }
 
-// authority makes certificates for 127.0.0.1.
+// authority makes certificates for the address of the tests.
 type authority struct {
 	t    *testing.T
 	dir  string
@@ -111,7 +111,7 @@ func (a *authority) make(name string, by *authority) (*x509.Certificate, *ecdsa.
 	}
 	now := time.Now()
 	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}}
+		IPAddresses: []net.IP{host.AsSlice()}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}}
 	parent, signer := c, key
 	if by == nil {
 		c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
@@ -151,7 +151,7 @@ func (a *authority) config(name, addr string, routes []string) Config {
 // has another's, or none, is not let in, though it knows the secret.
 func TestEncryptedRoutes(t *testing.T) {
 	ours, theirs := newAuthority(t), newAuthority(t)
-	addrs := ports(t, 4)
+	addrs := ports(4)
 	a := start(t, open(t, ours.config("a", addrs[0], addrs)), newEar())
 	b := start(t, open(t, ours.config("b", addrs[1], addrs)), newEar())
 	x := start(t, open(t, theirs.config("x", addrs[2], addrs)), newEar())

@@ -57,7 +57,7 @@ func externalNode(t *testing.T, name, url string) running {
 // Two nodes meet on an external server, and again after it has restarted. A
 // system with another secret on the same server is not heard.
 func TestExternalServer(t *testing.T) {
-	addr := ports(t, 1)[0]
+	addr := ports(1)[0]
 	stop := natsServer(t, addr, "--user", "gori", "--pass", "not so secret")
 	url := "nats://gori:not%20so%20secret@" + addr
 	a, b := externalNode(t, "a", url), externalNode(t, "b", url)
@@ -86,7 +86,7 @@ func TestExternalServer(t *testing.T) {
 
 // A cluster of two external servers, one node on each.
 func TestExternalCluster(t *testing.T) {
-	addrs := ports(t, 4)
+	addrs := ports(4)
 	cluster := func(listen, route string) []string {
 		return []string{"--cluster_name", "c", "--cluster", "nats://" + listen, "--routes", "nats://" + route}
 	}
@@ -97,7 +97,7 @@ func TestExternalCluster(t *testing.T) {
 
 // The server of the mesh may come later than the node.
 func TestExternalServerComesLate(t *testing.T) {
-	addr := ports(t, 1)[0]
+	addr := ports(1)[0]
 	a, b := externalNode(t, "a", "nats://"+addr), externalNode(t, "b", "nats://"+addr)
 	natsServer(t, addr)
 	a.ear.until(t, "a meets b", func() bool { return slices.Contains(a.ear.gossip, "+b") })

@@ -55,7 +55,7 @@ func beNode(words []string) error {
 // time, and when it thaws it is a peer again and looks for what it missed.
 func TestAFrozenProcess(t *testing.T) {
 	t.Parallel()
-	addrs := ports(t, 3)
+	addrs := ports(3)
 	a, b := embeddedNode(t, "a", addrs, 0), embeddedNode(t, "b", addrs, 1)
 	child := exec.Command(os.Args[0])
 	child.Env = append(os.Environ(), envNode+"="+strings.Join(append([]string{"z", addrs[2]}, addrs...), " "))

@@ -46,7 +46,7 @@ func TestWhatProxiesReadDifferentlyIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(patience))
 		if _, err := io.WriteString(conn, request); err != nil {
 			t.Fatal(err)
 		}

@@ -32,7 +32,7 @@ func ownAddress(t *testing.T) string {
 func sockets(t *testing.T, url string, n int) (in, status int) {
 	t.Helper()
 	for range n {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		conn, res, err := websocket.Dial(ctx, url, nil)
 		cancel()
 		if err == nil {
@@ -53,13 +53,16 @@ func TestConnectionsOfOneAddress(t *testing.T) {
 	p, _ := start(t, Node{Name: "n1", Addr: addr(a)})
 	p.Stop(time.Second)
 	o := p.opts
-	o.Socket = nil
 	l, err := net.Listen("tcp4", "0.0.0.0:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer l.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	_ = l.Close()
+	if o.Socket, err = l.(*net.TCPListener).File(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = o.Socket.Close() })
 	o.Config.Listen = "0.0.0.0:" + port
 	o.Config.ConnsPerAddress = 3
 	p, err = Start(t.Context(), o)

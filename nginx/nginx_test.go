@@ -17,6 +17,9 @@ import (
 	"github.com/coder/websocket"
 )
 
+// patience ends what hangs. It is no promise: a busy host may take its time.
+const patience = 2 * time.Minute
+
 var update = flag.Bool("update", false, "rewrite testdata")
 
 func TestRenderGolden(t *testing.T) {
@@ -192,7 +195,7 @@ func TestLoadKeepsSocketsAndTakesNodesOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	// New workers take over a moment after the signal.
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for run := 0; run < 20; {
 		if ctx.Err() != nil {
