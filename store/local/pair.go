@@ -81,8 +81,9 @@ type pair struct {
 	atPrimary, atStandby *replica.Server
 	asked                time.Time            // when the ring was read last
 	version              int64                // of the document then
-	answered             time.Time            // when the primary answered last
-	opened               time.Time            // when it took a new connection last
+	silent               silence              // of the primary
+	deaf                 silence              // of the primary: it takes no new connections
+	opened               time.Time            // when it took one last
 	found                time.Time            // when the standby was connected last
 	sure                 atomic.Bool          // since its start the primary has been seen to wait for a standby that has everything
 	waits                time.Time            // when the primary was told to wait
@@ -115,7 +116,8 @@ func (p *pair) takeRoles(primary, standby *Instance) {
 	p.atPrimary, p.atStandby = replica.NewServer(primary.DSN(Database)), replica.NewServer(standby.DSN(Database))
 	p.sure.Store(false)
 	now := time.Now()
-	p.answered, p.opened, p.found = now, now, now
+	p.hears(now)
+	p.found = now
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.primary, p.standby = primary, standby
@@ -163,8 +165,8 @@ func (p *pair) run(ctx context.Context) {
 		p.atStandby.Close()
 	}()
 	p.times = p.times.withDefaults()
-	now := time.Now()
-	p.begun, p.answered, p.opened, p.found = now, now, now, now
+	p.begun, p.found = time.Now(), time.Now()
+	p.hears(p.begun)
 	tick := time.NewTicker(p.times.Look)
 	defer tick.Stop()
 	for ctx.Err() == nil {
@@ -204,14 +206,14 @@ func (p *pair) step(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	if err != nil {
-		if time.Since(p.answered) > p.times.Hung {
-			p.endHung(ctx, primary, err)
-		}
+	if p.silent.note(time.Now(), err == nil) > p.times.Hung {
+		p.endHung(ctx, primary, err)
 		return
 	}
-	p.answered = time.Now()
-	if err := p.knock(ctx); err != nil && time.Since(p.opened) > p.times.Deaf {
+	if err != nil {
+		return
+	}
+	if err := p.knock(ctx); err != nil && p.deaf.note(time.Now(), false) > p.times.Deaf {
 		p.endHung(ctx, primary, fmt.Errorf("it takes no new connections: %w", err))
 		return
 	}
@@ -224,28 +226,6 @@ func (p *pair) step(ctx context.Context) {
 	}
 	p.tendStandby(ctx, st)
 	p.tendSync(ctx, st)
-}
-
-// endHung ends a primary that hangs. Only once all of it is gone, so that it
-// cannot wake and go on, does anybody else become the primary.
-func (p *pair) endHung(ctx context.Context, primary *Instance, why error) {
-	p.log.Warn("PostgreSQL does not answer; ending it", "shard", p.id, "instance", primary.ID(), "error", why)
-	primary.Kill()
-	p.primaryDied(ctx)
-}
-
-// knock sees now and then whether the primary takes new connections.
-func (p *pair) knock(ctx context.Context) error {
-	if time.Since(p.opened) < p.times.Deaf/5 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	err := p.atPrimary.Knock(ctx)
-	if err == nil {
-		p.opened = time.Now()
-	}
-	return err
 }
 
 // ring reads the document if it has not been read for a while, or must be.

@@ -67,7 +67,8 @@ func (p *pair) startAgain(ctx context.Context, primary *Instance) {
 	}
 	// What was not acknowledged may be seen now and not be on the standby.
 	p.sure.Store(false)
-	p.answered, p.opened, p.found = time.Now(), time.Now(), time.Now()
+	p.found = time.Now()
+	p.hears(p.found)
 	p.log.Info("PostgreSQL runs again", "shard", p.id, "instance", primary.ID(), "pid", primary.PID(), "after", time.Since(p.begun).Round(time.Millisecond))
 }
 
@@ -134,7 +135,8 @@ func (p *pair) promote(ctx context.Context) error {
 	p.rings.Above(ctx, promised)
 	primary.Follow(nil)
 	_ = primary.setPromoting(false) // one that stays does no harm
-	p.begun, p.answered, p.opened = time.Now(), time.Now(), time.Now()
+	p.begun = time.Now()
+	p.hears(p.begun)
 	p.told()
 	return nil
 }
