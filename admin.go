@@ -284,16 +284,36 @@ func (t *target) planChange(ctx context.Context, kind string, id shard.ID, dsn s
 
 var errNotEmpty = errors.New("holds data of a ring already")
 
-// tryNew makes sure that a shard to be added can be reached and is empty.
+// unfitError says why a database cannot become a shard.
+type unfitError struct {
+	id  shard.ID
+	why []string
+}
+
+func (e *unfitError) Error() string {
+	return fmt.Sprintf("the database for the new shard %s: %s", e.id, strings.Join(e.why, "; "))
+}
+
+// tryNew makes sure that a shard to be added can be reached, is empty, and is such
+// that it can be one.
 func tryNew(ctx context.Context, id shard.ID, dsn string) error {
 	ctx, cancel := context.WithTimeout(ctx, adminPatience)
 	defer cancel()
-	doc, err := survey.Document(ctx, dsn)
+	n, err := survey.LookAt(ctx, dsn)
 	if err != nil {
 		return fmt.Errorf("reach the new shard %s: %w", id, err)
 	}
-	if doc != nil {
-		return fmt.Errorf("the database for the new shard %s %w", id, errNotEmpty)
+	if n.Shard != "" {
+		doc, err := survey.Document(ctx, dsn)
+		if err != nil {
+			return fmt.Errorf("reach the new shard %s: %w", id, err)
+		}
+		if doc != nil {
+			return fmt.Errorf("the database for the new shard %s %w", id, errNotEmpty)
+		}
+	}
+	if why := n.Unfit(id); len(why) > 0 {
+		return &unfitError{id, why}
 	}
 	return nil
 }

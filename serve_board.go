@@ -49,8 +49,12 @@ func (d *adminDesk) close() {
 func welcomeShard(ctx context.Context, id shard.ID, addr string) error {
 	if err := tryNew(ctx, id, addr); err != nil {
 		reason := reasonAway
-		if errors.Is(err, errNotEmpty) {
+		var unfit *unfitError
+		switch {
+		case errors.Is(err, errNotEmpty):
 			reason = reasonNotEmpty
+		case errors.As(err, &unfit):
+			reason = reasonSchema
 		}
 		return coded(chat.CodeConflict, reason, err, "shard", string(id))
 	}
