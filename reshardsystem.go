@@ -25,7 +25,7 @@ type ringSystem struct {
 	up       *upClient // nil: the shards are not run by a gori up that this command knows
 	reg      *register.Register
 	engine   *move.Engine
-	probe    *register.Probe
+	sends    *register.Sends
 	reshards *adminReshards
 	desk     *ringDesk
 	at       reshard.At
@@ -50,7 +50,7 @@ func (t *target) openRing(ctx context.Context) (*ringSystem, error) {
 	}
 	s.reg = register.Open(register.Config{Shards: s.addresses, Resolve: s.resolve, Witness: s.t.witness, Witnesses: s.t.witnesses, At: s.at})
 	s.engine = move.New(move.Config{DSN: s.dsn, Term: s.term, Shards: s.ids, At: s.at, Logger: s.logger, Free: freeAt, Yield: giveWay})
-	s.probe = register.NewProbe(s.dsn)
+	s.sends = register.NewSends(s.ids, s.dsn)
 	b := newAdminBoard(s.instances, s.logger)
 	s.desk = &ringDesk{ring: s.reg, welcome: welcomeShard, by: whoAmI(), now: time.Now}
 	if s.up != nil {
@@ -70,8 +70,9 @@ func (t *target) openRing(ctx context.Context) (*ringSystem, error) {
 }
 
 func (s *ringSystem) close() {
+	s.engine.Close()
 	s.reg.Close()
-	s.probe.Close()
+	s.sends.Close()
 	s.reshards.board.Close()
 }
 
@@ -224,7 +225,7 @@ func (s *ringSystem) instances() []board.Instance {
 
 // runner carries out the plan that is in the ring.
 func (s *ringSystem) runner() *reshard.Runner {
-	return reshard.NewRunner(reshard.Config{Register: s.reg, Backend: s.engine, Probe: s.probe, At: s.at, Logger: s.logger})
+	return reshard.NewRunner(reshard.Config{Register: s.reg, Backend: s.engine, Sends: s.sends, At: s.at, Logger: s.logger})
 }
 
 // status says how far the reshard is.

@@ -182,6 +182,7 @@ func (n *node) connect(cfg Config, l net.Listener, metrics *api.Metrics, logger 
 	if n.movers, err = newMovers(cfg, s, logger); err != nil {
 		return err
 	}
+	metrics.Acked = n.movers.recorder.Heard
 	n.desk = openDesk(n.movers, s, logger)
 	n.api, err = api.New(api.Config{Chat: n.chat, People: n.people, Metrics: metrics, Node: cfg.Node.Name, Name: cfg.Name,
 		Region: cfg.Node.Region, Capacity: n.capacity, Nodes: n.nodes(), AdminRoutes: n.faultRoutes(),

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"gori/shard"
 	"gori/shard/reshard"
@@ -22,8 +24,10 @@ type movers struct {
 	store     *store.Store
 	ring      *register.Register
 	engine    *move.Engine
-	probe     *register.Probe
+	sends     *register.Sends
+	recorder  reshard.Recorder
 	conductor reshard.Conductor
+	logger    *slog.Logger
 	closed    sync.Once
 }
 
@@ -35,7 +39,7 @@ func newMovers(cfg Config, s *store.Store, logger *slog.Logger) (*movers, error)
 		return nil, err
 	}
 	places := newAddresses(cfg)
-	m := &movers{store: s}
+	m := &movers{store: s, logger: logger}
 	m.ring = register.Open(register.Config{
 		Shards: func() map[shard.ID]string {
 			known := map[shard.ID]string{}
@@ -57,9 +61,9 @@ func newMovers(cfg Config, s *store.Store, logger *slog.Logger) (*movers, error)
 		At: at,
 	})
 	m.engine = move.New(move.Config{DSN: m.dsn, Term: m.term, Shards: m.shards, At: at, Logger: logger, Yield: giveWay})
-	m.probe = register.NewProbe(m.dsn)
+	m.sends = register.NewSends(m.shards, m.dsn)
 	m.conductor = reshard.Conductor{
-		Config: reshard.Config{Register: m.ring, Backend: m.engine, Probe: m.probe, At: at, Logger: logger},
+		Config: reshard.Config{Register: m.ring, Backend: m.engine, Sends: m.sends, At: at, Logger: logger},
 		Baton:  register.Baton{DSN: m.dsn},
 		Ring:   s.RingDocument,
 	}
@@ -129,16 +133,51 @@ func (m *movers) instances() []board.Instance {
 func (m *movers) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { m.engine.Watch(ctx) })
+	wg.Go(func() { m.tell(ctx) })
 	err := m.conductor.Run(ctx)
 	wg.Wait()
 	return err
 }
 
+const (
+	tellEvery = 100 * time.Millisecond
+	// tellAfter is how long movers hear of this node after a reshard: they clean.
+	tellAfter = time.Minute
+)
+
+// tell has movers know how long this node's sends take, as long as there are any.
+func (m *movers) tell(ctx context.Context) {
+	tick := time.NewTicker(tellEvery)
+	defer tick.Stop()
+	run := rand.Text()
+	var plan *shard.Plan
+	var until time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			ring := m.store.RingDocument()
+			moving := ring != nil && ring.Plan != nil && !ring.Plan.Paused
+			if !moving && now.After(until) {
+				continue
+			}
+			if moving {
+				plan, until = ring.Plan, now.Add(tellAfter)
+			}
+		}
+		if err := m.sends.Tell(ctx, run, m.recorder.Tell(plan)); err != nil && ctx.Err() == nil {
+			m.logger.Debug("movers cannot be told how long sends take", "error", err)
+		}
+	}
+}
+
 // close ends the connections.
 func (m *movers) close() {
 	m.closed.Do(func() {
+		m.engine.Close()
 		m.ring.Close()
-		m.probe.Close()
+		m.sends.Close()
 	})
 }
 

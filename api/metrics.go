@@ -17,6 +17,9 @@ import (
 // values come from closed sets only: codes, ops, routes, shard names.
 type Metrics struct {
 	Registry *prometheus.Registry
+	// Acked, if not nil, hears how long each send took that was acknowledged. Set it
+	// before anybody sends.
+	Acked func(took time.Duration)
 
 	requests   *prometheus.CounterVec
 	latency    *prometheus.HistogramVec
@@ -101,6 +104,9 @@ func (m *Metrics) Sent(code chat.Code, took time.Duration) {
 	if code == "" {
 		m.acks.Inc()
 		m.append.WithLabelValues("ack").Observe(took.Seconds())
+		if m.Acked != nil {
+			m.Acked(took)
+		}
 		return
 	}
 	m.append.WithLabelValues("nack").Observe(took.Seconds())

@@ -170,6 +170,9 @@ func (r *Runner) CleanOld(ctx context.Context, before time.Time) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	r.throttle.free = shareOfCleaning
+	defer r.startHearing(ctx)()
+	pace := r.throttle.lane()
 	n := 0
 	for _, s := range ring.Seats {
 		if slices.Contains(pic.Down, s.ID) {
@@ -179,7 +182,7 @@ func (r *Runner) CleanOld(ctx context.Context, before time.Time) (int, error) {
 		if len(ps) == 0 {
 			continue
 		}
-		if err := r.cfg.Backend.Clean(ctx, s.ID, ps, r.throttle); err != nil {
+		if err := r.cfg.Backend.Clean(ctx, s.ID, ps, pace); err != nil {
 			return n, err
 		}
 		n += len(ps)

@@ -19,6 +19,9 @@ const (
 
 // carry does one job.
 func (c *carrier) carry(ctx context.Context, j job) ([]Receipt, error) {
+	pace := c.throttle.lane()
+	// The next one rests for this one.
+	defer func() { _ = pace.Take(ctx, 0) }()
 	w, err := c.cfg.Backend.Begin(ctx, j.Group)
 	if err != nil {
 		return nil, err
@@ -36,7 +39,7 @@ func (c *carrier) carry(ctx context.Context, j job) ([]Receipt, error) {
 	case forwarding:
 		return cut(ctx, w)
 	}
-	receipts, err := c.move(ctx, w)
+	receipts, err := c.move(ctx, w, pace)
 	var digest *DigestError
 	if err != nil && !errors.As(err, &digest) { // what differs is kept for people to look at
 		// The source would note changed keys for nobody. If a shard is down this may
@@ -68,9 +71,9 @@ func release(ctx context.Context, w Work) error {
 }
 
 // move fills and cuts, several times if the fence took too long.
-func (c *carrier) move(ctx context.Context, w Work) (receipts []Receipt, err error) {
+func (c *carrier) move(ctx context.Context, w Work, pace Pace) (receipts []Receipt, err error) {
 	for try := 1; ; try++ {
-		if err := w.Fill(ctx, c.throttle); err != nil {
+		if err := w.Fill(ctx, pace); err != nil {
 			return receipts, err
 		}
 		if err := ctx.Err(); err != nil {

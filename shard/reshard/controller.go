@@ -1,97 +1,59 @@
 package reshard
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
-// controller decides how many bytes a second may move, from how slow live writes
-// are: more little by little, less at once. It is arithmetic.
+// controller decides which share of its time a mover may work, from how many
+// sends are too slow: less at once, more little by little. It is arithmetic.
 type controller struct {
-	rate    float64 // bytes/s
-	growing bool    // nothing has been too slow yet: double
+	share  float64 // of the time
+	limit  time.Duration
+	slices []slice // the last ones, in order
+	calm   int     // slices without a slow send, in a row
 }
 
-// Bounds of the controller, in bytes/s.
+// slice is what was heard between two looks.
+type slice struct{ n, slow int64 }
+
+// Bounds of the controller.
 const (
-	firstRate  = 16e6
-	lowestRate = 0.5e6
-	mostRate   = 1e9
-	lessBy     = 0.6
-	moreBy     = 1.1
-	leastMore  = 0.5e6
+	firstShare  = 0.5
+	lowestShare = 0.08 // so that every move ends
+	lessBy      = 0.5
+	moreBy      = 1.25
+	slicesMost  = 50
+	slowAllowed = 0.01 // of the sends: what p99 means
+	calmBefore  = 2    // slices, before more is tried
+	// shareOfCleaning is that of the time in which old rows are deleted where nobody
+	// tells how long sends take: there is time.
+	shareOfCleaning = 0.25
 )
 
-func newController() *controller { return &controller{rate: firstRate, growing: true} }
-
-// step takes the p99 of the last seconds, the greatest one allowed and the
-// bytes/s that were really moved. It says whether it went down.
-func (c *controller) step(p99, limit time.Duration, used float64) (down bool) {
-	if p99 > limit {
-		// A rate that nobody used has no part in it.
-		c.rate = max(lowestRate, lessBy*min(c.rate, max(used, lowestRate)))
-		c.growing = false
-		return true
-	}
-	switch {
-	case used < c.rate/2:
-	case c.growing:
-		c.rate *= 2
-	case p99 > limit*8/10: // near enough
-	default:
-		c.rate = max(c.rate*moreBy, c.rate+leastMore)
-	}
-	c.rate = min(c.rate, mostRate)
-	return false
+func newController(limit time.Duration) *controller {
+	return &controller{share: firstShare, limit: limit}
 }
 
-// window holds the latencies of the last seconds.
-type window struct {
-	samples []sample // in order of time
-}
-
-type sample struct {
-	at time.Time
-	d  time.Duration
-}
-
-const (
-	windowLength = 2 * time.Second
-	windowMost   = 4096
-	enough       = 50 // samples to decide by
-)
-
-func (w *window) n() int { return len(w.samples) }
-
-func (w *window) add(at time.Time, d time.Duration) {
-	w.forget(at)
-	if len(w.samples) == windowMost {
-		w.samples = slices.Delete(w.samples, 0, 1)
+// step takes what was heard since the last step.
+func (c *controller) step(heard Times) {
+	s := slice{heard.N(), heard.Over(c.limit)}
+	if c.slices = append(c.slices, s); len(c.slices) > slicesMost {
+		c.slices = append(c.slices[:0], c.slices[1:]...)
 	}
-	w.samples = append(w.samples, sample{at: at, d: d})
+	if s.slow > 0 && float64(s.slow) > slowAllowed*float64(s.n) {
+		c.share, c.calm = max(lowestShare, c.share*lessBy), 0
+		return
+	}
+	// One slow send of a hundred is as it should be: it is made up for by those that
+	// are not, before there may be another.
+	if c.calm++; c.calm >= calmBefore && c.slowShare() <= slowAllowed {
+		c.share = min(1, c.share*moreBy)
+	}
 }
 
-func (w *window) forget(now time.Time) {
-	old := 0
-	for old < len(w.samples) && now.Sub(w.samples[old].at) > windowLength {
-		old++
+// slowShare is that of the slow ones in the last seconds.
+func (c *controller) slowShare() float64 {
+	var all slice
+	for _, s := range c.slices {
+		all.n, all.slow = all.n+s.n, all.slow+s.slow
 	}
-	w.samples = slices.Delete(w.samples, 0, old)
-}
-
-// p99 returns the latency that 99 of 100 writes do not exceed, 0 without any.
-func (w *window) p99() time.Duration {
-	ds := make([]time.Duration, len(w.samples))
-	for i, s := range w.samples {
-		ds[i] = s.d
-	}
-	return percentile99(ds)
-}
-
-func percentile99(ds []time.Duration) time.Duration {
-	if len(ds) == 0 {
-		return 0
-	}
-	slices.Sort(ds)
-	return ds[min(len(ds)*99/100, len(ds)-1)]
+	return float64(all.slow) / float64(max(all.n, 1))
 }

@@ -55,7 +55,7 @@ func (c *carrier) empty(ctx context.Context, id shard.ID, pic *Picture) (bool, e
 		return false, nil
 	}
 	if ps := uncleaned(pic, id, func(Owner) bool { return true }); len(ps) > 0 {
-		if err := c.cfg.Backend.Clean(ctx, id, ps, c.throttle); err != nil {
+		if err := c.cfg.Backend.Clean(ctx, id, ps, c.throttle.lane()); err != nil {
 			c.cfg.Logger.Warn("a shard that leaves cannot be cleaned yet", "shard", id, "error", err)
 			return false, ctx.Err()
 		}

@@ -15,8 +15,9 @@ import (
 type Config struct {
 	Register Ledger
 	Backend  Backend
-	// Probe measures live writes; nil: only the plan's MB/s bound the pace.
-	Probe  Probe
+	// Sends tells how long people's sends take; nil: only the plan's MB/s bound the
+	// pace.
+	Sends  Sends
 	At     At
 	Logger *slog.Logger
 	Bounds Bounds
@@ -40,7 +41,7 @@ func (c Config) withDefaults() Config {
 	for _, d := range []struct {
 		v    *int
 		then int
-	}{{&c.Bounds.Partitions, 32}, {&c.Parallel, 4}, {&c.PerShard, 1}, {&c.Patience, 10}} {
+	}{{&c.Bounds.Partitions, 128}, {&c.Parallel, 4}, {&c.PerShard, 1}, {&c.Patience, 10}} {
 		if *d.v == 0 {
 			*d.v = d.then
 		}
@@ -102,8 +103,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	defer stop(nil)
 	c := &carrier{Runner: r, ring: ring, stop: stop, ended: make(chan ending, r.cfg.Parallel), held: map[shard.Partition]hold{}}
 	r.throttle.Set(ring.Plan.MBps, ring.Plan.Slowdown)
-	stopProbe := r.startProbe(work, ring)
-	defer stopProbe()
+	stopHearing := r.startHearing(work)
+	defer stopHearing()
 	err = c.run(work)
 	stop(nil)
 	c.drain()

@@ -7,21 +7,20 @@ import (
 	"time"
 )
 
-// Throttle is the Pace of a Runner: a bucket of bytes, filled at a rate that
-// follows the latency of live writes, within the plan's bound. Its methods may
-// be called from any goroutine.
+// Throttle slows the movers of a Runner: to the bytes a second of the plan, and
+// to the share of their time that leaves people's sends fast enough. Its methods
+// may be called from any goroutine.
 type Throttle struct {
 	mu       sync.Mutex
 	bound    float64 // bytes/s of the plan; 0: none
 	slowdown float64
-	ctl      *controller // nil: latency is not looked at
-	window   window
-	baseline time.Duration
+	baseline time.Duration // 0: not known
+	ctl      *controller   // nil: nobody tells of sends
+	free     float64       // share of the time then
+	recent   []Times       // by looks, in order
 
 	tokens float64 // may be negative: what was taken in advance
 	filled time.Time
-	taken  int64 // bytes since the last adjustment
-	since  time.Time
 	total  int64
 }
 
@@ -29,12 +28,18 @@ type Throttle struct {
 const (
 	burst      = 100 * time.Millisecond // how much of a second's bytes may go at once
 	noiseFloor = 5 * time.Millisecond   // a p99 below is never too slow
+	// usual is taken for the p99 where too few sends were counted before.
+	usual       = 10 * time.Millisecond
+	enough      = 100              // sends to know their p99 by
+	recentLooks = 20               // of sends that are shown
+	workMost    = time.Second / 4  // that is made up for at once
+	restLeast   = time.Millisecond // what is less is rested later
 )
 
 // NewThrottle returns a Throttle without any bound.
-func NewThrottle() *Throttle { return &Throttle{slowdown: 2} }
+func NewThrottle() *Throttle { return &Throttle{slowdown: 2, free: 1} }
 
-// Set takes the plan's bounds: MB/s (0: none) and how much slower live writes
+// Set takes the plan's bounds: MB/s (0: none) and how much slower people's sends
 // may become.
 func (t *Throttle) Set(mbps, slowdown float64) {
 	t.mu.Lock()
@@ -45,9 +50,9 @@ func (t *Throttle) Set(mbps, slowdown float64) {
 
 // Figures says how the throttle stands.
 type Figures struct {
-	MBps     float64       `json:"mbps"` // allowed; 0: no bound
+	Share    float64       `json:"share"` // of their time that movers work
 	Baseline time.Duration `json:"baseline_ns"`
-	P99      time.Duration `json:"p99_ns"` // of live writes in the last seconds
+	P99      time.Duration `json:"p99_ns"` // of sends in the last seconds
 	Limit    time.Duration `json:"limit_ns"`
 	Moved    int64         `json:"moved"` // bytes
 }
@@ -56,38 +61,68 @@ type Figures struct {
 func (t *Throttle) Figures() Figures {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	f := Figures{Baseline: t.baseline, Moved: t.total}
-	if rate := t.rate(); !math.IsInf(rate, 1) {
-		f.MBps = rate / 1e6
-	}
+	f := Figures{Share: t.share(), Baseline: t.baseline, Moved: t.total}
 	if t.ctl != nil {
-		f.P99, f.Limit = t.window.p99(), t.limit()
+		var all Times
+		for _, h := range t.recent {
+			all = all.Plus(h)
+		}
+		f.P99, f.Limit = all.P99(), t.limit()
 	}
 	return f
 }
 
+// lane returns the Pace of one mover.
+func (t *Throttle) lane() *lane { return &lane{t: t, since: time.Now()} }
+
+// lane is the Pace of one mover, which works from one Take to the next.
+type lane struct {
+	t     *Throttle
+	since time.Time
+	owed  time.Duration // rest
+}
+
 // Take implements Pace.
-func (t *Throttle) Take(ctx context.Context, bytes int) error {
-	wait := t.take(bytes)
-	for wait > 0 {
-		// The rate may change meanwhile.
-		if err := sleep(ctx, min(wait, burst)); err != nil {
+func (l *lane) Take(ctx context.Context, bytes int) error {
+	worked := min(time.Since(l.since), workMost)
+	l.owed += l.t.rest(worked)
+	rest := time.Duration(0)
+	if l.owed >= restLeast {
+		rest, l.owed = l.owed, 0
+	}
+	for wait := l.t.take(bytes); max(rest, wait) > 0; wait = l.t.take(0) {
+		// The bound may change meanwhile.
+		nap := min(max(rest, wait), burst)
+		if err := sleep(ctx, nap); err != nil {
 			return err
 		}
-		wait = t.take(0)
+		rest -= nap
 	}
+	l.since = time.Now()
 	return ctx.Err()
 }
 
-// take returns how long to wait before going on.
+// rest is how long to rest after work.
+func (t *Throttle) rest(worked time.Duration) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return time.Duration(float64(worked) * (1/t.share() - 1))
+}
+
+func (t *Throttle) share() float64 {
+	if t.ctl == nil || t.limit() >= endOf(timeRanges-1) {
+		return t.free
+	}
+	return t.ctl.share
+}
+
+// take returns how long to wait for these bytes.
 func (t *Throttle) take(bytes int) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.fill(time.Now())
-	t.taken += int64(bytes)
 	t.total += int64(bytes)
-	rate := t.rate()
-	if math.IsInf(rate, 1) {
+	if t.bound <= 0 {
 		t.tokens = 0
 		return 0
 	}
@@ -95,72 +130,54 @@ func (t *Throttle) take(bytes int) time.Duration {
 	if t.tokens >= 0 {
 		return 0
 	}
-	return time.Duration(min(-t.tokens/rate, 60) * float64(time.Second))
+	return time.Duration(min(-t.tokens/t.bound, 60) * float64(time.Second))
 }
 
 func (t *Throttle) fill(now time.Time) {
-	rate := t.rate()
-	if !t.filled.IsZero() && !math.IsInf(rate, 1) {
-		t.tokens = min(t.tokens+now.Sub(t.filled).Seconds()*rate, rate*burst.Seconds())
+	if !t.filled.IsZero() && t.bound > 0 {
+		t.tokens = math.Min(t.tokens+now.Sub(t.filled).Seconds()*t.bound, t.bound*burst.Seconds())
 	}
 	t.filled = now
 }
 
-func (t *Throttle) rate() float64 {
-	rate := math.Inf(1)
-	if t.bound > 0 {
-		rate = t.bound
-	}
-	if t.ctl != nil {
-		rate = min(rate, t.ctl.rate)
-	}
-	return rate
-}
-
-// limit is the greatest p99 of live writes that is not too slow.
+// limit is the longest that a send may take without being too slow.
 func (t *Throttle) limit() time.Duration {
-	return max(time.Duration(float64(t.baseline)*t.slowdown), noiseFloor)
-}
-
-// follow begins to look at latency, against what it was before.
-func (t *Throttle) follow(baseline time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	now := time.Now()
-	t.fill(now)
-	t.baseline, t.ctl, t.window, t.since, t.taken = baseline, newController(), window{}, now, 0
-	t.tokens = 0
-}
-
-// unfollow ends that.
-func (t *Throttle) unfollow() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.fill(time.Now())
-	t.ctl = nil
-}
-
-// heard notes the latency of one live write.
-func (t *Throttle) heard(d time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.window.add(time.Now(), d)
-}
-
-// adjust lets the controller decide, if it has enough to go by.
-func (t *Throttle) adjust() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	now := time.Now()
-	t.window.forget(now)
-	if t.ctl == nil || t.window.n() < enough {
-		return
+	before := t.baseline
+	if before == 0 {
+		before = usual
 	}
-	t.fill(now)
-	used := float64(t.taken) / max(now.Sub(t.since).Seconds(), 0.001)
-	if t.ctl.step(t.window.p99(), t.limit(), used) {
-		// What was slow before says nothing about the new rate.
-		t.window = window{}
+	return max(time.Duration(float64(before)*t.slowdown), noiseFloor)
+}
+
+// listen begins to look at how long sends take. Until somebody has told, and if
+// nobody sends anything, there is reason to be careful and none to be slow.
+func (t *Throttle) listen() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ctl = newController(t.limit())
+}
+
+// hear takes what was heard of sends since the last time: how long they took, and
+// how long before the reshard.
+func (t *Throttle) hear(before, now Times) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if before.N() >= enough {
+		t.baseline = before.P99()
 	}
-	t.taken, t.since = 0, now
+	if t.ctl == nil {
+		t.ctl = newController(0)
+	}
+	t.ctl.limit = t.limit()
+	t.ctl.step(now)
+	if t.recent = append(t.recent, now); len(t.recent) > recentLooks {
+		t.recent = append(t.recent[:0], t.recent[1:]...)
+	}
+}
+
+// deaf forgets what was heard: nobody tells any more.
+func (t *Throttle) deaf() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ctl, t.recent = nil, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"math"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -14,94 +13,148 @@ import (
 	"gori/shard"
 )
 
-// disk is a model of what moving does to live writes: the nearer the mover comes
-// to what the disk can do, the longer they wait.
-type disk struct {
+// machine is a model of what moving does to sends: the more of its time the mover
+// works, the longer they take.
+type machine struct {
 	base time.Duration
-	most float64 // bytes/s
+	room float64 // share of the time that the mover may work before sends wait
 	rnd  *rand.Rand
 }
 
-func (d *disk) write(load float64) time.Duration {
-	busy := min(load/d.most, 0.98)
-	ms := float64(d.base) * (0.7 + 0.6*d.rnd.Float64()) / (1 - busy)
-	if d.rnd.IntN(400) == 0 {
-		ms *= 4 // somebody else's
+func (m *machine) send(share float64) time.Duration {
+	busy := min(0.6*share/m.room, 0.98)
+	took := float64(m.base) * (0.7 + 0.6*m.rnd.Float64()) * 0.4 / (1 - busy)
+	if m.rnd.IntN(400) == 0 {
+		took *= 3 // somebody else's
 	}
-	return time.Duration(ms)
+	return time.Duration(took)
 }
 
-func TestTheControllerFindsTheRate(t *testing.T) {
-	for _, most := range []float64{5e6, 40e6, 300e6} {
-		c := newController()
-		d := &disk{base: 4 * time.Millisecond, most: most, rnd: rand.New(rand.NewPCG(1, 2))}
-		var w window
-		now := time.Unix(0, 0)
-		limit := 11 * time.Millisecond // twice its p99 when idle
-		slow, moved := 0, 0.0
-		const rounds = 400 // of 250 ms
-		for i := range rounds {
-			load := min(c.rate, most)
-			bad := 0
-			for range 50 {
-				now = now.Add(5 * time.Millisecond)
-				took := d.write(load)
-				w.add(now, took)
-				if took > limit {
-					bad++
-				}
-			}
-			if i > rounds/4 {
-				moved += load
-				if bad > 2 {
-					slow++
-				}
-			}
-			if w.n() >= enough && c.step(w.p99(), limit, load) {
-				w = window{}
-			}
+func TestTheControllerFindsTheShare(t *testing.T) {
+	for _, room := range []float64{0.15, 0.4, 1} {
+		m := &machine{base: 5 * time.Millisecond, room: room, rnd: rand.New(rand.NewPCG(1, 2))}
+		var before Times
+		for range 10_000 {
+			before.Heard(m.send(0))
 		}
-		share := moved / (rounds * 3 / 4) / most
-		t.Logf("a disk of %.0f MB/s: %.0f %% of it used, %d of %d rounds too slow", most/1e6, 100*share, slow, rounds*3/4)
-		if share < 0.2 || slow > rounds*3/4/4 {
-			t.Errorf("a disk of %.0f MB/s: %.0f %% of it used, %d rounds too slow", most/1e6, 100*share, slow)
+		c := newController(2 * before.P99())
+		var during Times
+		work := 0.0
+		const steps = 600
+		for range steps {
+			var now Times
+			for range 20 {
+				now.Heard(m.send(c.share))
+			}
+			during = during.Plus(now)
+			work += c.share
+			c.step(now)
+		}
+		share := work / steps
+		t.Logf("room for %.2f: %.2f used, p99 %v before and %v during", room, share, before.P99(), during.P99())
+		if share < room/5 || during.P99() > 5*before.P99()/2 {
+			t.Errorf("room for %.2f: %.2f used, p99 %v before and %v during", room, share, before.P99(), during.P99())
 		}
 	}
 }
 
 func TestTheControllerStaysWithinItsBounds(t *testing.T) {
-	c := newController()
+	c := newController(10 * time.Millisecond)
+	var slow, fast Times
+	for range 20 {
+		slow.Heard(time.Second)
+		fast.Heard(time.Millisecond)
+	}
 	for range 100 {
-		c.step(time.Second, time.Millisecond, c.rate)
+		c.step(slow)
 	}
-	if c.rate != lowestRate {
-		t.Errorf("when all is slow: %v", c.rate)
+	if c.share != lowestShare {
+		t.Errorf("when all is slow: %v", c.share)
 	}
-	for range 10_000 {
-		c.step(time.Millisecond, time.Second, c.rate)
+	for range 200 {
+		c.step(fast)
 	}
-	if c.rate != mostRate {
-		t.Errorf("when nothing is slow: %v", c.rate)
+	if c.share != 1 {
+		t.Errorf("when nothing is slow: %v", c.share)
 	}
-	c.step(time.Millisecond, time.Second, 1e6)
-	c.step(time.Second, time.Millisecond, 1e6)
-	if c.rate > 1e6 {
-		t.Errorf("slow at 1 MB/s, and %v are allowed", c.rate)
+	for range slicesMost {
+		c.step(Times{}) // nobody sends
 	}
+	c.step(slow)
+	if c.share != lessBy {
+		t.Errorf("slow once: %v", c.share)
+	}
+}
+
+func TestTimes(t *testing.T) {
+	var a Times
+	if a.P99() != 0 || a.N() != 0 {
+		t.Error("of nothing")
+	}
+	for i := range 1000 {
+		a.Heard(time.Duration(i+1) * 100 * time.Microsecond)
+	}
+	near := func(got, want time.Duration) bool { return got >= want && got <= want*111/100 }
+	if got := a.P99(); !near(got, 99*time.Millisecond) {
+		t.Errorf("p99 of 0.1 to 100 ms is %v", got)
+	}
+	if got := a.Over(50 * time.Millisecond); got < 450 || got > 500 {
+		t.Errorf("%d of 500 took longer than 50 ms", got)
+	}
+	var b Times
+	b.Heard(time.Hour)
+	b.Heard(0)
+	sum := a.Plus(b)
+	if sum.N() != 1002 || sum.Minus(a) != b || b.Over(time.Second) != 1 {
+		t.Errorf("the sum has %d, %d over a second", sum.N(), b.Over(time.Second))
+	}
+	for i := range timeRanges - 1 {
+		var one Times
+		one.Heard(endOf(i))
+		if one[i] != 1 || one.Over(endOf(i)) != 0 {
+			t.Errorf("%v is not in the range that it ends", endOf(i))
+		}
+	}
+}
+
+func TestARecorderKnowsWhatWasBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r Recorder
+		if got := r.Tell(&shard.Plan{BegunMS: time.Now().UnixMilli()}); got.Before.N() != 0 || got.All.N() != 0 {
+			t.Errorf("nobody has sent anything, and it tells %v", got)
+		}
+		for range 3000 { // five minutes
+			r.Heard(4 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond)
+		}
+		plan := &shard.Plan{BegunMS: time.Now().UnixMilli()}
+		first := r.Tell(plan)
+		if n := first.Before.N(); n < 1100 || n > 1300 || first.All.N() != 3000 {
+			t.Errorf("%d before, %d in all", n, first.All.N())
+		}
+		for range 3000 {
+			r.Heard(time.Second)
+			time.Sleep(100 * time.Millisecond)
+		}
+		if got := r.Tell(plan); got.Before != first.Before || got.All.N() != 6000 {
+			t.Errorf("later it tells %d before, %d in all", got.Before.N(), got.All.N())
+		}
+	})
 }
 
 func TestTheThrottleKeepsItsRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		th := NewThrottle()
+		pace := th.lane()
 		for range 1000 {
-			if err := th.Take(t.Context(), 1e9); err != nil {
+			if err := pace.Take(t.Context(), 1e9); err != nil {
 				t.Fatal(err)
 			}
 		}
 		began := time.Now()
 		th.Set(2, 2)
 		for range 100 {
-			if err := th.Take(t.Context(), 100_000); err != nil {
+			if err := pace.Take(t.Context(), 100_000); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -111,7 +164,7 @@ func TestTheThrottleKeepsItsRate(t *testing.T) {
 		// A new rate counts for those who wait already.
 		began = time.Now()
 		time.AfterFunc(time.Second, func() { th.Set(100, 2) })
-		if err := th.Take(t.Context(), 20e6); err != nil {
+		if err := pace.Take(t.Context(), 20e6); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(began); took > 1500*time.Millisecond {
@@ -120,45 +173,68 @@ func TestTheThrottleKeepsItsRate(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		th.Set(0.001, 2)
-		if err := th.Take(ctx, 1e6); !errors.Is(err, context.DeadlineExceeded) {
+		if err := pace.Take(ctx, 1e6); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("waiting ended with %v", err)
 		}
 	})
 }
 
-// slowProbe is as slow as the throttle lets bytes through.
-type slowProbe struct{ th *Throttle }
-
-func (p slowProbe) Sample(ctx context.Context, _ shard.ID) (time.Duration, error) {
-	d := 4 * time.Millisecond
-	if f := p.th.Figures(); f.Limit > 0 && f.MBps > 10 {
-		d = 50 * time.Millisecond
-	}
-	return d, sleep(ctx, d)
+// crowd tells of people whose sends are slow while a mover works too much.
+type crowd struct {
+	th  *Throttle
+	all Times
+	bad int // looks at which they were
 }
 
-func TestARunnerSlowsDownForLiveWrites(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+func (c *crowd) Told(context.Context) (map[string]Told, error) {
+	var before Times
+	for range enough {
+		before.Heard(4 * time.Millisecond)
+	}
+	took := 5 * time.Millisecond
+	if f := c.th.Figures(); f.Share > 0.3 {
+		took = 50 * time.Millisecond
+		c.bad++
+	}
+	for range 20 {
+		c.all.Heard(took)
+	}
+	return map[string]Told{"1": {Before: before, All: c.all}}, nil
+}
+
+func TestARunnerSlowsDownForSends(t *testing.T) {
+	took := func(t *testing.T, slowdown float64, people bool) (time.Duration, *crowd, Figures) {
 		base := firstRing(t, "a", "b")
 		m := newModel(base.Map)
 		m.join("c")
-		ring, err := base.Add("c", "@c", shard.Plan{ID: "r", Slowdown: 2})
+		ring, err := base.Add("c", "@c", shard.Plan{ID: "r", Slowdown: slowdown})
 		if err != nil {
 			t.Fatal(err)
 		}
 		p := m.start(t.Context())
 		defer p.die()
 		r := NewRunner(Config{Register: &memLedger{now: ring}, Backend: fat{p}})
-		r.cfg.Probe = slowProbe{r.throttle}
+		c := &crowd{th: r.throttle}
+		if people {
+			r.cfg.Sends = c
+		}
 		began := time.Now()
 		if err := r.Run(p.ctx); err != nil {
 			t.Fatal(err)
 		}
-		f := r.Throttle().Figures()
-		rate := float64(f.Moved) / time.Since(began).Seconds() / 1e6
-		t.Logf("%d MB at %.1f MB/s", f.Moved/1e6, rate)
-		if rate > 14 || rate < 3 || f.Baseline != 4*time.Millisecond {
-			t.Errorf("%.1f MB/s where 10 make live writes slow, baseline %v", rate, f.Baseline)
+		return time.Since(began), c, r.Throttle().Figures()
+	}
+	synctest.Test(t, func(t *testing.T) {
+		alone, _, _ := took(t, 2, false)
+		slowed, c, f := took(t, 2, true)
+		if f.Baseline < 4*time.Millisecond || f.Baseline > 5*time.Millisecond {
+			t.Errorf("the p99 before is %v", f.Baseline)
+		}
+		if slowed < 2*alone || slowed > 20*alone || c.bad > int(c.all.N()/20/3) {
+			t.Errorf("alone it takes %v, with people %v; they noticed it at %d of %d looks", alone, slowed, c.bad, c.all.N()/20)
+		}
+		if off, _, _ := took(t, 1e6, true); off > alone*11/10 {
+			t.Errorf("alone it takes %v, with people who may be slowed down at will %v", alone, off)
 		}
 	})
 }
@@ -176,28 +252,13 @@ func (f fat) Begin(ctx context.Context, g Group) (Work, error) {
 func (w fatWork) Fill(ctx context.Context, pace Pace) error {
 	for range w.Work.(*modelWork).g.Partitions {
 		for range 10 {
+			time.Sleep(2 * time.Millisecond)
 			if err := pace.Take(ctx, 100_000); err != nil {
 				return err
 			}
 		}
 	}
 	return w.Work.Fill(ctx, pace)
-}
-
-func TestPercentile(t *testing.T) {
-	var ds []time.Duration
-	if percentile99(ds) != 0 {
-		t.Error("of nothing")
-	}
-	for i := range 200 {
-		ds = append(ds, time.Duration(200-i))
-	}
-	if got := percentile99(ds); got != 199 {
-		t.Errorf("p99 of 1 to 200 is %d", got)
-	}
-	if f := NewThrottle().Figures(); f.MBps != 0 || math.IsInf(f.MBps, 0) {
-		t.Errorf("no bound is shown as %v", f.MBps)
-	}
 }
 
 // oneBaton is a lock that one of several nodes has.

@@ -42,7 +42,7 @@ func (t *todo) done() bool { return len(t.jobs)+len(t.stuck)+len(t.lost) == 0 }
 
 // Bounds limits what moves together.
 type Bounds struct {
-	Partitions int   // of a group; 0: 32
+	Partitions int   // of a group; 0: 128
 	Rows       int64 // of a group of several; 0: 200,000
 }
 

@@ -1,11 +1,14 @@
 package register_test
 
 import (
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"gori/shard"
+	"gori/shard/reshard"
 	"gori/store/register"
 )
 
@@ -49,17 +52,32 @@ func TestOneNodeHasTheBaton(t *testing.T) {
 	giveNext()
 }
 
-func TestAProbeWritesAndSaysHowLongItTook(t *testing.T) {
-	s := newSystem(t, 1)
-	p := register.NewProbe(s.dsn)
-	defer p.Close()
-	for range 3 {
-		if took, err := p.Sample(t.Context(), "a"); err != nil || took <= 0 {
-			t.Fatalf("%v, %v", took, err)
+func TestMoversHearWhatNodesTell(t *testing.T) {
+	s := newSystem(t, 2)
+	shards := func() []shard.ID { return []shard.ID{"a", "b"} }
+	one, two, mover := register.NewSends(shards, s.dsn), register.NewSends(shards, s.dsn), register.NewSends(shards, s.dsn)
+	defer one.Close()
+	defer two.Close()
+	defer mover.Close()
+	if told, err := mover.Told(t.Context()); err != nil || len(told) > 0 {
+		t.Fatalf("%v, %v", told, err)
+	}
+	var x, y reshard.Told
+	x.Before.Heard(3 * time.Millisecond)
+	for range 2 {
+		x.All.Heard(4 * time.Millisecond)
+		if err := one.Tell(t.Context(), "x", x); err != nil {
+			t.Fatal(err)
 		}
 	}
+	// A shard that does not answer is passed over by all.
 	s.dsns["a"] = "host=/nowhere"
-	if took, err := p.Sample(t.Context(), "a"); err == nil {
-		t.Errorf("a shard that is not there took %v", took)
+	y.All.Heard(time.Second)
+	if err := errors.Join(one.Tell(t.Context(), "x", x), two.Tell(t.Context(), "y", y)); err != nil {
+		t.Fatal(err)
+	}
+	told, err := mover.Told(t.Context())
+	if err != nil || len(told) != 2 || told["x"] != x || told["y"] != y {
+		t.Errorf("%d have told, %v", len(told), err)
 	}
 }
