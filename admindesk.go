@@ -110,7 +110,7 @@ func (d *ringDesk) next(from *shard.Ring, o api.ReshardOrder) (*shard.Ring, erro
 		return from.Adjust(shard.PlanChange{Paused: &yes})
 	case "resume":
 		// Whoever began it may be gone.
-		return from.Adjust(shard.PlanChange{Paused: &no, Detached: &nodes})
+		return from.Adjust(shard.PlanChange{Paused: &no, Detached: &nodes, TakenBy: d.by})
 	}
 	return from.Adjust(shard.PlanChange{MBps: o.MBps, Slowdown: o.Slowdown})
 }

@@ -305,15 +305,15 @@ func TestReshardStoppedAndWokenLater(t *testing.T) {
 	}
 	second := s.begin(nil, "reshard", "resume")
 	second.end(t, exitOK)
-	if err := sleeper.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
-	<-sleeper.done
+	sleeper.isDethroned(t)
 	s.settled("a b c")
 
-	// Whoever comes may pause it and end it, dead or alive.
-	sleeper = s.begin([]string{envFaults + "=1", envStop + "=copying:3"}, "reshard", "remove", "a")
+	// Whoever comes takes it over, may pause it and end it, dead or alive.
+	first := s.begin([]string{envFaults + "=1", envStop + "=copying:3"}, "reshard", "remove", "a")
+	first.sleeps(t)
+	sleeper = s.begin([]string{envFaults + "=1", envStop + "=verified"}, "reshard", "resume")
 	sleeper.sleeps(t)
+	first.isDethroned(t)
 	s.reshard(exitOK, "pause")
 	if out := s.reshard(exitOK, "status"); !strings.Contains(out, "PAUSED") {
 		t.Errorf("the status: %s", out)
@@ -326,6 +326,19 @@ func TestReshardStoppedAndWokenLater(t *testing.T) {
 	s.settledAnyhow("a b c")
 	s.reshard(exitOK, "verify")
 	people.check(s.url)
+}
+
+// isDethroned wakes a mover that somebody has taken the reshard from: it says so,
+// in one line, and that it has not come to the end.
+func (c *command) isDethroned(t *testing.T) {
+	t.Helper()
+	if err := c.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	c.end(t, exitUnfinished)
+	if said := c.errOut.String(); strings.Count(said, "taken this reshard over") != 1 || strings.Count(said, "\n") != 1 {
+		t.Errorf("it says: %s", said)
+	}
 }
 
 // sleeps waits until a mover has stopped itself.

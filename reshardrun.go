@@ -145,13 +145,35 @@ func (s *ringSystem) resume(ctx context.Context, o *reshardOptions) error {
 	if p == nil {
 		return refused(shard.ErrNoPlan)
 	}
-	if p.Paused || p.Detached != o.detach {
-		if err := s.order(ctx, o.order("resume", "", ""), o); err != nil {
+	if p.Paused || !p.Detached || !o.detach {
+		if err := s.takeOver(ctx, o, p); err != nil {
 			return err
 		}
 	}
 	return s.carryOut(ctx, o, string(p.Shard))
 }
+
+// takeOver makes this command the one that carries out the plan, or the nodes:
+// whoever did it before ends, as soon as that one can.
+func (s *ringSystem) takeOver(ctx context.Context, o *reshardOptions, p *shard.Plan) error {
+	for try := 1; ; try++ {
+		err := s.order(ctx, o.order("resume", "", ""), o)
+		now := s.state().Plan
+		var lost codedError
+		switch {
+		case err == nil:
+			return nil
+		case now == nil:
+			return refused(fmt.Errorf("the reshard %s has come to its end meanwhile", p.ID))
+		case try == takeOverTries || now.ID != p.ID || !errors.As(err, &lost):
+			return err
+		}
+	}
+}
+
+// takeOverTries is how often a resume is tried again because the ring was changed
+// at the same time.
+const takeOverTries = 5
 
 func (s *ringSystem) reverse(ctx context.Context, o *reshardOptions) error {
 	if err := s.order(ctx, o.order("reverse", "", ""), o); err != nil {
@@ -233,11 +255,14 @@ func (s *ringSystem) carryOut(ctx context.Context, o *reshardOptions, id string)
 // stopped says why a reshard has not come to its end, and what to do.
 func (s *ringSystem) stopped(ctx context.Context, err error) error {
 	var paused *reshard.PausedError
+	var taken *reshard.TakenError
 	switch {
 	case ctx.Err() != nil:
 		return codedError{exitUnfinished, errors.New("stopped; every partition has its owner and nothing is lost. gori reshard resume goes on, abort ends it")}
 	case errors.As(err, &paused):
 		return codedError{exitUnfinished, fmt.Errorf("%w. gori reshard resume goes on, abort ends it", err)}
+	case errors.As(err, &taken):
+		return codedError{exitUnfinished, err}
 	}
 	return err
 }

@@ -45,6 +45,11 @@ type Plan struct {
 	Shard ID `json:"shard"`
 	// By says who began it, for people: user@host.
 	By string `json:"by,omitempty"`
+	// Turn is the version in which somebody began it or took it over. Who carries it
+	// out in an earlier turn has to end.
+	Turn int64 `json:"turn,omitempty"`
+	// TakenBy says who took it over last, for people; empty: nobody has.
+	TakenBy string `json:"taken_by,omitempty"`
 	// Detached says that the nodes carry it out, not a command.
 	Detached bool `json:"detached,omitempty"`
 	Paused   bool `json:"paused,omitempty"`

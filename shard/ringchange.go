@@ -118,6 +118,7 @@ func (r *Ring) Add(id ID, addr string, plan Plan) (*Ring, error) {
 	slices.SortFunc(n.Seats, func(a, b Seat) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	n.setAcceptors(r, append(n.Acceptors, string(id)))
 	plan.Kind, plan.Shard = PlanAdd, id
+	plan.Turn = n.Version
 	n.Before, n.Map, n.Plan = r.Map, m, &plan
 	return n.checked()
 }
@@ -136,6 +137,7 @@ func (r *Ring) Remove(id ID, plan Plan) (*Ring, error) {
 	}
 	n := r.next()
 	plan.Kind, plan.Shard = PlanRemove, id
+	plan.Turn = n.Version
 	n.Before, n.Map, n.Plan = r.Map, m, &plan
 	n.markLeaving()
 	return n.checked()
@@ -173,6 +175,7 @@ func (r *Ring) Reverse(plan Plan) (*Ring, error) {
 		return nil, err
 	}
 	n := r.next()
+	plan.Turn = n.Version
 	n.Before, n.Map, n.Plan = r.Map, m, &plan
 	n.markLeaving()
 	// One that was retired and is wanted again keeps the document again.

@@ -10,6 +10,7 @@ type PlanChange struct {
 	MBps     *float64
 	Slowdown *float64
 	Detached *bool
+	TakenBy  string // if not empty, who carries it out from now on
 }
 
 // Adjust returns the version with the plan's settings changed.
@@ -32,6 +33,9 @@ func (r *Ring) Adjust(c PlanChange) (*Ring, error) {
 	}
 	if c.Detached != nil {
 		n.Plan.Detached = *c.Detached
+	}
+	if c.TakenBy != "" {
+		n.Plan.TakenBy, n.Plan.Turn = c.TakenBy, n.Version
 	}
 	return n.checked()
 }

@@ -117,7 +117,7 @@ func (r *Runner) releaseAll(ctx context.Context, ring *shard.Ring) (*shard.Owner
 
 // takeBack claims a group and releases it; what has passed already is forwarded.
 func (r *Runner) takeBack(ctx context.Context, ring *shard.Ring, j job) error {
-	j.Reshard = ring.Plan.ID
+	j.Reshard, j.Turn = ring.Plan.ID, ring.Plan.Turn
 	w, err := r.cfg.Backend.Begin(ctx, j.Group)
 	if err != nil {
 		return err

@@ -68,6 +68,7 @@ type Pace interface {
 // Group is partitions that move together between the same two shards.
 type Group struct {
 	Reshard    string // Plan.ID
+	Turn       int64  // Plan.Turn: a mover of an earlier one is ended by Begin; 0: none is
 	From, To   shard.ID
 	Partitions []shard.Partition // in order
 }

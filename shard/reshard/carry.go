@@ -42,10 +42,10 @@ func (c *carrier) carry(ctx context.Context, j job) ([]Receipt, error) {
 	receipts, err := c.move(ctx, w, pace)
 	var digest *DigestError
 	if err != nil && !errors.As(err, &digest) { // what differs is kept for people to look at
-		// The source would note changed keys for nobody. If a shard is down this may
-		// fail, and the next attempt does it.
+		// The source would note changed keys for nobody. If a shard is down, or somebody
+		// else has taken over, this may fail, and the next attempt does it.
 		if err := release(ctx, w); err != nil {
-			c.cfg.Logger.Warn("a move could not be taken back", "from", j.From, "to", j.To, "error", err)
+			c.cfg.Logger.Info("a move could not be taken back", "from", j.From, "to", j.To, "error", err)
 		}
 	}
 	return receipts, err
@@ -57,7 +57,7 @@ func (c *carrier) wanted(ctx context.Context, j job) error {
 	if err != nil {
 		return err
 	}
-	if ring.Plan == nil || ring.Plan.ID != j.Reshard || ring.Plan.Paused {
+	if ring.Plan == nil || ring.Plan.ID != j.Reshard || ring.Plan.Turn != j.Turn || ring.Plan.Paused {
 		return errStale
 	}
 	return nil

@@ -64,8 +64,9 @@ func (c *Conductor) with(ctx context.Context, ring *shard.Ring, do func(context.
 	err = do(held, NewRunner(c.Config))
 	level := slog.LevelInfo
 	var paused *PausedError
+	var taken *TakenError
 	switch {
-	case err == nil, ctx.Err() != nil:
+	case err == nil, ctx.Err() != nil, errors.As(err, &taken):
 		return
 	case !errors.As(err, &paused), paused.Why != "":
 		level = slog.LevelWarn

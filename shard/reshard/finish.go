@@ -19,6 +19,7 @@ func (c *carrier) finish(ctx context.Context, t *todo, pic *Picture) (bool, erro
 			return false, err
 		}
 	}
+	c.finishing = true
 	_, err := Update(ctx, c.cfg.Register, func(now *shard.Ring) (*shard.Ring, error) {
 		if err := c.same(now); err != nil {
 			return nil, err

@@ -88,9 +88,9 @@ func NewRunner(cfg Config) *Runner {
 func (r *Runner) Throttle() *Throttle { return r.throttle }
 
 // Run carries out the plan under way until it is finished; it returns at once
-// if there is none. When the plan is paused, aborted or replaced by somebody, it
-// takes back what it has not finished and returns a *PausedError, ErrAborted or
-// ErrReplaced. When ctx ends it does the same.
+// if there is none. When the plan is paused, aborted, replaced or taken over by
+// somebody, it takes back what it has not finished and returns a *PausedError,
+// ErrAborted, ErrReplaced or *TakenError. When ctx ends it does the same.
 func (r *Runner) Run(ctx context.Context) error {
 	ring, err := Settle(ctx, r.cfg.Register)
 	if err != nil || ring.Plan == nil {
@@ -108,10 +108,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	err = c.run(work)
 	stop(nil)
 	c.drain()
-	if errors.Is(err, errFinished) {
-		return nil
-	}
-	return err
+	return c.outcome(err)
 }
 
 // carrier is one Run. Its fields are its goroutine's alone.
@@ -124,8 +121,10 @@ type carrier struct {
 	ended   chan ending
 	held    map[shard.Partition]hold
 	looked  time.Time
-	stuck   bool      // some partitions wait for a shard that is down
-	lost    time.Time // since when partitions were served by no shard; zero: none is
+	// finishing says that this run has tried to write the end into the document.
+	finishing bool
+	stuck     bool      // some partitions wait for a shard that is down
+	lost      time.Time // since when partitions were served by no shard; zero: none is
 }
 
 type ending struct {
@@ -212,6 +211,8 @@ func (c *carrier) same(ring *shard.Ring) error {
 		return ErrAborted
 	case ring.Plan.ID != c.ring.Plan.ID:
 		return ErrReplaced
+	case ring.Plan.Turn != c.ring.Plan.Turn:
+		return &TakenError{By: ring.Plan.TakenBy}
 	case ring.Plan.Paused:
 		return &PausedError{Why: ring.Plan.Why}
 	}
@@ -265,7 +266,7 @@ func (c *carrier) start(ctx context.Context) {
 		}
 		c.queue = slices.Delete(c.queue, i, i+1)
 		c.running = append(c.running, j)
-		j.Reshard = c.ring.Plan.ID
+		j.Reshard, j.Turn = c.ring.Plan.ID, c.ring.Plan.Turn
 		go func() {
 			receipts, err := c.carry(ctx, j)
 			c.ended <- ending{job: j, receipts: receipts, err: err}
@@ -316,6 +317,10 @@ func (c *carrier) end(ctx context.Context, e ending) error {
 	case errors.As(e.err, &held), errors.Is(e.err, errStale):
 		c.hold(e.job, c.cfg.Poll, false)
 		return c.watch(ctx)
+	}
+	// Whoever stood still meanwhile has nothing to report but that.
+	if err := c.watch(ctx); err != nil {
+		return err
 	}
 	tries := c.held[e.job.Partitions[0]].tries
 	c.cfg.Logger.Warn("a move failed", "from", e.job.From, "to", e.job.To, "partitions", len(e.job.Partitions), "try", tries+1, "error", e.err)

@@ -15,7 +15,7 @@ func (e *Engine) Abandon(ctx context.Context, g reshard.Group) error {
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
 	ps := ints(g.Partitions)
-	k, err := e.keep(ctx, g.From, ps, lost)
+	k, err := e.keep(ctx, g.From, g.Turn, ps, lost)
 	if err != nil {
 		return err
 	}

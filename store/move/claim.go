@@ -106,8 +106,8 @@ func (w *work) connect(ctx context.Context, at []session) error {
 }
 
 func (w *work) begin(ctx context.Context) (err error) {
-	err = both(func() (err error) { w.keepS, err = w.e.keep(ctx, w.g.From, w.ps, w.drop); return err },
-		func() (err error) { w.keepT, err = w.e.keep(ctx, w.g.To, nil, w.drop); return err })
+	err = both(func() (err error) { w.keepS, err = w.e.keep(ctx, w.g.From, w.g.Turn, w.ps, w.drop); return err },
+		func() (err error) { w.keepT, err = w.e.keep(ctx, w.g.To, w.g.Turn, nil, w.drop); return err })
 	if err != nil {
 		return err
 	}

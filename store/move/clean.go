@@ -29,7 +29,7 @@ func (e *NotCleanedError) Error() string {
 // Clean implements reshard.Backend. What is not gone for good stays, and a move
 // without a receipt gets one first: it could not be proved later.
 func (e *Engine) Clean(ctx context.Context, at shard.ID, parts []shard.Partition, pace reshard.Pace) error {
-	k, err := e.keep(ctx, at, ints(parts), func(error) {})
+	k, err := e.keep(ctx, at, 0, ints(parts), func(error) {})
 	if err != nil {
 		return err
 	}

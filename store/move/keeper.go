@@ -2,6 +2,7 @@ package move
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -33,9 +34,10 @@ const (
 	beatLimit  = 10 * time.Second
 )
 
-// keep takes the schema's lock and those of partitions ps (none on a target).
-func (e *Engine) keep(ctx context.Context, id shard.ID, ps []int32, lost func(error)) (*keeper, error) {
-	conn, err := e.dial(ctx, id, "claim", "idle_session_timeout", deadAfter, "statement_timeout", "10s")
+// keep takes the schema's lock and those of partitions ps (none on a target), in
+// a turn of the plan (0: in none).
+func (e *Engine) keep(ctx context.Context, id shard.ID, turn int64, ps []int32, lost func(error)) (*keeper, error) {
+	conn, err := e.dial(ctx, id, fmt.Sprintf("claim %d", turn), "idle_session_timeout", deadAfter, "statement_timeout", "10s")
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +45,14 @@ func (e *Engine) keep(ctx context.Context, id shard.ID, ps []int32, lost func(er
 		hangUp(conn)
 		return nil, err
 	}
-	if err := claim(ctx, conn, ps); err != nil {
+	err = claim(ctx, conn, ps)
+	var held *reshard.HeldError
+	if errors.As(err, &held) {
+		if err = displace(ctx, conn, turn, ps); err == nil {
+			err = claim(ctx, conn, ps)
+		}
+	}
+	if err != nil {
 		hangUp(conn)
 		return nil, err
 	}

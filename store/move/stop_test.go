@@ -2,10 +2,12 @@ package move
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"gori/shard"
+	"gori/shard/reshard"
 	"gori/store/storetest"
 )
 
@@ -123,4 +125,47 @@ func TestATargetThatStops(t *testing.T) {
 	if !equalDigests(before, p.digests(dst, ps)) {
 		t.Error("rows differ")
 	}
+}
+
+// Who takes the reshard over has the partitions of one who stands still at once,
+// and that one changes nothing when it wakes.
+func TestWhoTakesOverNeedNotWaitForOneThatStandsStill(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	p.fill([]shard.Partition{1, 2}, 8)
+	in := func(turn int64, ps ...shard.Partition) (reshard.Work, error) {
+		return p.Begin(t.Context(), reshard.Group{Reshard: "r1", Turn: turn, From: src, To: dst, Partitions: ps})
+	}
+	old, err := in(4, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	if err := old.Fill(t.Context(), free{}); err != nil {
+		t.Fatal(err)
+	}
+	var held *reshard.HeldError
+	for _, turn := range []int64{0, 3, 4} {
+		if w, err := in(turn, 1); !errors.As(err, &held) {
+			t.Fatalf("turn %d: %v, %v", turn, w, err)
+		}
+	}
+	next, err := in(5, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	if err := next.Fill(t.Context(), free{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := old.Cut(t.Context()); err == nil {
+		t.Error("the old one cut")
+	}
+	p.wantStates("active incoming", 1, 2)
+	if _, err := next.Cut(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.wantStates("gone active", 1)
+	p.move(2)
+	p.wantStates("gone active", 2)
 }
