@@ -158,9 +158,9 @@ type lateConn struct {
 	resume chan []byte
 	gone   chan struct{}
 	end    sync.Once
-	before func() // before the next write
 
 	mu     sync.Mutex
+	before func() // before the next write
 	frames []string
 }
 
@@ -174,8 +174,11 @@ func (c *lateConn) ReadFrame(context.Context) ([]byte, error) {
 }
 
 func (c *lateConn) WriteFrames(_ context.Context, frames [][]byte, may func() bool) (int, error) {
-	if do := c.before; do != nil {
-		c.before = nil
+	c.mu.Lock()
+	do := c.before
+	c.before = nil
+	c.mu.Unlock()
+	if do != nil {
 		do()
 	}
 	for i, f := range frames {
@@ -211,6 +214,7 @@ func TestAWriteThatANodesSleepInterruptedIsLookedAtAgain(t *testing.T) {
 					<-done
 				}()
 				time.Sleep(time.Second)
+				conn.mu.Lock()
 				conn.frames = nil
 				conn.before = func() {
 					th.remove()
@@ -219,6 +223,7 @@ func TestAWriteThatANodesSleepInterruptedIsLookedAtAgain(t *testing.T) {
 						time.Sleep(450 * time.Millisecond)
 					}
 				}
+				conn.mu.Unlock()
 				frame := func(ch chat.ChannelID, text string) chat.Frame { return chat.Frame{Bytes: []byte(text), Channel: ch} }
 				th.Nodes[1].Hub.Deliver([]chat.UserID{th.bob.User}, frame(th.ch, `{"op":"one"}`), frame(other, `{"op":"two"}`), frame(th.ch, `{"op":"three"}`), frame(0, `{"op":"four"}`))
 				time.Sleep(time.Second)
