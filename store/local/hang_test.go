@@ -27,16 +27,20 @@ func pause(t *testing.T, sig syscall.Signal, pids ...int) {
 func wakened(t *testing.T, in *Instance, numbers ...int) (acked func() []int) {
 	t.Helper()
 	answers := make(chan int, len(numbers))
-	for _, n := range numbers {
-		conn, err := pgx.Connect(t.Context(), in.DSN(Database))
-		if err != nil {
+	conns := make([]*pgx.Conn, len(numbers))
+	for i := range numbers {
+		var err error
+		if conns[i], err = pgx.Connect(t.Context(), in.DSN(Database)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for i, n := range numbers {
+		conn := conns[i]
 		go func() {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			ctx, cancel := context.WithTimeout(context.Background(), long)
 			defer cancel()
 			defer conn.Close(ctx)
-			if _, err := conn.Exec(ctx, fmt.Sprintf("SELECT pg_sleep(1.5); INSERT INTO kept VALUES (%d)", n)); err != nil {
+			if _, err := conn.Exec(ctx, fmt.Sprintf("SELECT pg_sleep(4); INSERT INTO kept VALUES (%d)", n)); err != nil {
 				n = 0
 			}
 			answers <- n

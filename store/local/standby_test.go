@@ -62,7 +62,7 @@ func looks(t *testing.T, s *replica.Server, what string, ok func(replica.State) 
 			t.Logf("last seen: %+v, %v", last, err)
 		}
 	}()
-	within(t, 30*time.Second, what, func() bool {
+	within(t, what, func() bool {
 		last, err = s.Look(t.Context())
 		return err == nil && ok(last)
 	})
@@ -100,7 +100,7 @@ func TestAStandbyTakesOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	looks(t, sa, "the standby counts", func(s replica.State) bool { return s.Waits && s.Sync })
-	if err := write(t, a, 1, 10*time.Second); err != nil {
+	if err := write(t, a, 1, long); err != nil {
 		t.Fatal(err)
 	}
 
@@ -108,7 +108,7 @@ func TestAStandbyTakesOver(t *testing.T) {
 	// go on alone.
 	b.Kill()
 	unsure := make(chan error, 1)
-	go func() { unsure <- write(t, a, 2, 30*time.Second) }()
+	go func() { unsure <- write(t, a, 2, long) }()
 	looks(t, sa, "a write waits", func(s replica.State) bool { return s.Stuck > 0 && !s.Connected })
 	if err := sa.Alone(t.Context()); err != nil {
 		t.Fatal(err)
@@ -157,7 +157,7 @@ func TestAStandbyTakesOver(t *testing.T) {
 // nothing, and makes it a standby of b.
 func comeBack(t *testing.T, a, b *Instance, sb *replica.Server) {
 	t.Helper()
-	if err := write(t, b, 3, 10*time.Second); err != nil {
+	if err := write(t, b, 3, long); err != nil {
 		t.Fatal(err)
 	}
 	a.Follow(nil)
