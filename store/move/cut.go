@@ -149,7 +149,7 @@ func (w *work) hurry(on bool) error {
 func (w *work) open(ctx context.Context, f *fence) error {
 	var b pgx.Batch
 	w.enter(&b, f.ps)
-	b.Queue("SET LOCAL idle_in_transaction_session_timeout = '" + hurryAfter + "'")
+	b.Queue("SET LOCAL idle_in_transaction_session_timeout = '" + w.e.hurryAfter() + "'")
 	return w.batch(ctx, w.t, &b)
 }
 

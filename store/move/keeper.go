@@ -16,11 +16,12 @@ import (
 
 // keeper holds a session's locks on one shard and shows that the mover lives: a
 // session that says nothing for deadAfter is ended by PostgreSQL, and its locks
-// are free. While partitions are fenced that is hurryAfter.
+// are free. While partitions are fenced that is Engine.hurryAfter.
 type keeper struct {
 	mu      sync.Mutex
 	conn    *pgx.Conn
 	hurried bool
+	soon    string // how soon the session ends when hurried
 	once    sync.Once
 	stop    chan struct{}
 	done    chan struct{}
@@ -28,7 +29,7 @@ type keeper struct {
 }
 
 const (
-	hurryAfter = "700ms"
+	hurrySlack = 550 * time.Millisecond // beyond the budget
 	hurryBeat  = 150 * time.Millisecond
 	calmBeats  = 20 // of hurryBeat
 	beatLimit  = 10 * time.Second
@@ -56,9 +57,15 @@ func (e *Engine) keep(ctx context.Context, id shard.ID, turn int64, ps []int32, 
 		hangUp(conn)
 		return nil, err
 	}
-	k := &keeper{conn: conn, stop: make(chan struct{}), done: make(chan struct{}), lost: lost}
+	k := &keeper{conn: conn, soon: e.hurryAfter(), stop: make(chan struct{}), done: make(chan struct{}), lost: lost}
 	go k.run()
 	return k, nil
+}
+
+// hurryAfter is how soon sessions that do nothing end while partitions are
+// fenced: no sooner than the budget allows a fence to last.
+func (e *Engine) hurryAfter() string {
+	return fmt.Sprintf("%dms", (e.cfg.Budget + hurrySlack).Milliseconds())
 }
 
 // claim takes the mover's locks (78, p).
@@ -122,7 +129,7 @@ func (k *keeper) hurry(on bool) error {
 	k.hurried = on
 	after := deadAfter
 	if on {
-		after = hurryAfter
+		after = k.soon
 	}
 	return k.exec("SET idle_session_timeout = '" + after + "'")
 }

@@ -22,7 +22,7 @@ const (
 )
 
 // patient is a budget that a busy machine keeps.
-const patient = 3 * time.Second
+const patient = time.Minute
 
 // pair is two shards, all partitions at the first.
 type pair struct {
