@@ -17,14 +17,16 @@ const rows = Array.from({ length: P }, (_, p) => Math.floor(400 * noise(p) + (no
 const first = Array.from({ length: P }, (_, p) => p % 4);
 const goesToE = (p: number): boolean => noise(p + 100) < 0.2;
 
-const plan: Plan = { id: "v7-add-e", kind: "add", shard: "e", detached: true, paused: has("paused"), mbps: 0, slowdown: 2, begun_at: begun - 40_000 };
+const long = has("many") ? ["seoul-primary-ssd-01", "busan-archive", "c", "d-2", "e", "f", "g", "h", "i", "jeju-west-2", "k", "l"] : undefined;
+
+const plan: Plan = { id: "v7-add-e", kind: "add", shard: "e", detached: true, paused: has("paused"), ...(has("paused") ? { why: "after 10 tries: copy: ERROR: could not extend file: No space left on device (SQLSTATE 53100)", reason: { code: "disk_full", args: { tries: "10" } } } : {}), mbps: 0, slowdown: 2, begun_at: begun - 40_000 };
 
 function ring(): Ring {
   const moving = has("moving");
-  const ids = moving ? ["a", "b", "c", "d", "e"] : ["a", "b", "c", "d"];
+  const ids = long ?? (moving ? ["a", "b", "c", "d", "e"] : ["a", "b", "c", "d"]);
   const going = moving ? rows.map((_, p) => p).filter(goesToE) : [];
   const done = Math.min(going.length - 9, Math.floor(going.length * 0.3 + (Date.now() - begun) / 500));
-  const owner = [...first];
+  const owner = long === undefined ? [...first] : first.map((_, p) => p % long.length);
   going.slice(0, done).forEach((p) => (owner[p] = 4));
   if (has("lost")) owner.forEach((o, p) => o === 2 && (owner[p] = -1));
   const left = going.slice(done);
@@ -95,10 +97,15 @@ export function adminCommands(): AdminCommands {
     },
     order: async () => undefined,
     receipts: async () => [
-      { reshard: "v5-add-d", from: ["a", "b", "c"], to: ["d"], begun_at: begun - 9e7, ended_at: begun - 9e7 + 214_000, partitions: 255, channels: 6_412, rows: 4_120_332, bytes: 1.28e9, followed: 20_112, gaps: 0, pause_p50_us: 9_200, pause_p99_us: 38_100, pause_max_us: 61_000 },
-      { reshard: "v3-remove-x", from: ["x"], to: ["a", "b", "c"], begun_at: begun - 4e8, ended_at: begun - 4e8 + 91_000, partitions: 255, channels: 5_120, rows: 3_020_118, bytes: 0.9e9, followed: 3_310, gaps: 0, pause_p50_us: 8_800, pause_p99_us: 31_000, pause_max_us: 44_000 },
+      { reshard: "v5-add-d", from: ["a", "b", "c"], to: ["d"], begun_at: begun - 9e7, ended_at: begun - 9e7 + 214_000, partitions: 255, channels: 6_412, rows: 4_120_332, bytes: 1.28e9, followed: 20_112, gaps: 0, pause_p50_us: 9_200, pause_p99_us: 38_100, pause_max_us: 61_000, check: { reshard: "v5-add-d", state: has("differs") ? "done" : "running", by: asUserID("1"), begun_at: begun, partitions: 255, checked: 40, channels: 1_200, messages: 700_000, found: has("differs") ? 2 : 0 } },
+      { reshard: "v3-remove-x", from: ["x"], to: ["a", "b", "c"], begun_at: begun - 4e8, ended_at: begun - 4e8 + 91_000, partitions: 255, channels: 5_120, rows: 3_020_118, bytes: 0.9e9, followed: 3_310, gaps: 0, pause_p50_us: 8_800, pause_p99_us: 31_000, pause_max_us: 44_000, check: { reshard: "v3-remove-x", state: "done", by: asUserID("1"), begun_at: begun, ended_at: begun + 5_000, partitions: 255, checked: 255, channels: 5_120, messages: 2_400_118, found: 0 } },
     ],
     receipt: async () => pauses(255).map((p) => ({ partition: p.partition, from: "a", to: "d", epoch: 2, at: p.at, rows: 9_000, bytes: 2e6, followed: 12, pause_us: p.us, tables: 22, channels: 25, messages: 7_800, gaps: 0 })),
+    verify: async () => undefined,
+    check: async (reshard) => ({
+      reshard, state: has("differs") ? "done" : "running", by: asUserID("1"), begun_at: begun, partitions: 255, checked: 120, channels: 4_000, messages: 2_000_000, found: has("differs") ? 2 : 0,
+      ...(has("differs") ? { faults: [{ code: "channel_differs", partition: 377, shards: ["d"], channel: asChannelID("7143220011"), upto: 900, rows: 899, wanted: 900, text: "…" }, { code: "no_owner", partition: 12, text: "…" }] } : {}),
+    }),
     nodes: async () => ["n1", "n2", "n3"].map((name, i) => ({
       name, region: i === 2 ? "busan" : "seoul", version: "v0.4.0", run: String(i), pid: 4100 + i, sessions: 1_204 - 310 * i, capacity: 20_000, cpu: 180 + 90 * i, ready: true,
       draining: i === 2, started_at: begun - 36e5 * (i + 1), age_ms: 300, ...(i === 0 ? { self: true } : {}),

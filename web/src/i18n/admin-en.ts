@@ -2,6 +2,17 @@ const n = (x: number): string => x.toLocaleString("en");
 const many = (x: number, one: string, other: string): string => (x === 1 ? `1 ${one}` : `${n(x)} ${other}`);
 
 /** The English words of the admin pages; they are loaded with them. */
+type Args = Readonly<Record<string, string>>;
+
+/** What is said of a fault beside its partition. */
+export interface FaultArgs {
+  readonly channel: string;
+  readonly shards: string;
+  readonly table: string;
+  readonly rows: string;
+  readonly wanted: string;
+}
+
 export const adminEn = {
   admin: "Administration",
   overview: "Overview",
@@ -57,6 +68,7 @@ export const adminEn = {
   dirty: "Changed keys",
   standby: "Standby",
   standbyNone: "none",
+  standbyThere: "connected",
   standbyMayLose: "may lose acknowledged messages",
   standbySync: "has all acknowledged messages",
   behind: (bytes: string) => `${bytes} behind`,
@@ -84,7 +96,7 @@ export const adminEn = {
   whereGroup: (name: string) => `Group ${name}`,
   whereDirect: "Direct talk",
   whereAt: (p: number, shard: string) => `Partition ${p} on shard ${shard}`,
-  whereRow: (state: string, epoch: number) => `its row says ${state}, epoch ${epoch}`,
+  whereRow: (state: string, epoch: number) => `${state}, epoch ${epoch}`,
   countMessages: (x: number) => many(x, "message", "messages"),
 
   change: "Change the ring",
@@ -145,7 +157,7 @@ export const adminEn = {
   from: "From",
   to: "To",
   step: "Step",
-  attempt: "attempt",
+  attempt: (x: number) => `try ${n(x)}`,
   throttle: "Bounds",
   mbps: "MB a second",
   mbpsHint: "0: no bound",
@@ -203,6 +215,98 @@ export const adminEn = {
   subject: "Subject",
   addressFrom: "From",
   nobody: "—",
+
+  // Why something is refused, paused or failed: one for each code that the server may send (admin-codes.json).
+  reason_aborting: (_: Args) => "it is being aborted",
+  reason_unserved: (x: Args) => `no shard serves ${x.count === "1" ? "1 partition" : `${x.count} partitions`} (the first is ${x.first})`,
+  reason_differs: (x: Args) => `partition ${x.partition} differs in table ${x.table}; both copies are kept and the source serves`,
+  reason_fence_budget: (x: Args) => `writes would have had to wait ${x.fenced_ms} ms, more than the budget of ${x.budget_ms} ms`,
+  reason_behind: (x: Args) => `changes come faster than they can be followed (${x.dirty} keys wait)`,
+  reason_held: (x: Args) => `another mover holds partition ${x.partition}`,
+  reason_disk_full: (_: Args) => "the disk of a shard is full",
+  reason_shard_down: (_: Args) => "a shard does not answer",
+  reason_stopped: (_: Args) => "it was stopped",
+  reason_refused: (_: Args) => "these shards cannot exchange partitions",
+  reason_other: (_: Args) => "something unexpected happened",
+  reason_ring_changed: (_: Args) => "The ring has changed meanwhile. Look at it again, then decide.",
+  reason_underway: (x: Args) => `A reshard is under way (${x.id}). One at a time.`,
+  reason_no_plan: (_: Args) => "No reshard is under way any more.",
+  reason_nothing_old: (_: Args) => "There is no map before this one to go back to.",
+  reason_unsettled: (_: Args) => "Some partitions are not where the map wants them yet. Try again in a moment.",
+  reason_no_majority: (_: Args) => "Too few shards answer to change the ring. Nothing was changed.",
+  reason_unsure: (_: Args) => "It is not known whether the ring was changed. Look again in a moment.",
+  reason_shard_there: (x: Args) => `Shard ${x.shard} is in the ring already.`,
+  reason_shard_unknown: (x: Args) => `Shard ${x.shard} is not in the ring.`,
+  reason_shard_left: (x: Args) => `Shard ${x.shard} has left the ring since. Add it again instead.`,
+  reason_shard_last: (x: Args) => `Shard ${x.shard} is the last one: its data has nowhere to go.`,
+  reason_address_taken: (x: Args) => `Shard ${x.shard} has this address.`,
+  reason_address_password: (_: Args) => "An address must not hold a password. Keep it in a PGPASSFILE or ~/.pgpass of every node.",
+  reason_address_form: (_: Args) => "An address is postgres://… or keyword=value.",
+  reason_disorder: (_: Args) => "Not every partition has exactly one owner that answers. Wait until all shards are back.",
+  reason_half_moved: (_: Args) => "Nothing moves any more, but what is half moved is not taken back yet. Abort again.",
+  reason_not_made: (x: Args) => `No PostgreSQL could be made for shard ${x.shard}.`,
+  reason_not_empty: (x: Args) => `The database for shard ${x.shard} holds data already.`,
+  reason_not_reached: (x: Args) => `The database for shard ${x.shard} cannot be reached.`,
+  reason_schema_failed: (x: Args) => `Shard ${x.shard} cannot be given its tables.`,
+  reason_checking: (_: Args) => "Another receipt is being verified. One at a time.",
+  reason_no_receipt: (_: Args) => "There is no such receipt.",
+  reason_no_check: (_: Args) => "This receipt has not been verified yet.",
+  serverSays: "What the server says",
+
+  owner_active: "serves",
+  owner_fenced: "held for a moment",
+  owner_incoming: "arriving",
+  owner_gone: "moved away",
+
+  verify: "Verify",
+  verifyAgain: "Verify again",
+  verifyText: "Computes every message again from what is served now.",
+  check_running: "Verifying …",
+  check_done: "Verified",
+  check_failed: "Could not be verified",
+  check_interrupted: "Was cut off",
+  checkGood: (messages: number, channels: number) => `All as it was: ${many(messages, "message", "messages")} in ${many(channels, "channel", "channels")} compared again`,
+  checkBad: (x: number) => `${many(x, "difference", "differences")} found. Keep all shards as they are.`,
+  checkDown: (list: string) => `Not everything was looked at: ${list} does not answer`,
+  checkProgress: (done: number, all: number) => `${n(done)} of ${many(all, "partition", "partitions")} verified`,
+  checkMore: (x: number) => `and ${n(x)} more`,
+  checkCut: "The node that verified it has ended. Verify again.",
+  faults: "Differences",
+  fault_gaps: (p: number) => `Partition ${p}: the receipt itself counts gaps`,
+  fault_channel_missing: (p: number, x: FaultArgs) => `Partition ${p}: channel ${x.channel} is not on shard ${x.shards} any more`,
+  fault_channel_differs: (p: number, x: FaultArgs) => `Partition ${p}: channel ${x.channel} has ${x.rows} of ${x.wanted} messages on shard ${x.shards}, or some were altered`,
+  fault_no_owner: (p: number) => `Partition ${p}: no shard serves it`,
+  fault_several_owners: (p: number, x: FaultArgs) => `Partition ${p}: several shards serve it (${x.shards})`,
+  fault_not_served: (p: number) => `Partition ${p}: nobody who was asked serves it`,
+  fault_rows_left: (p: number, x: FaultArgs) => `Partition ${p}: rows are left on shard ${x.shards} in table ${x.table}`,
+
+  audit_signup: "signed up",
+  "audit_signup.invited": "made an invitation",
+  "audit_login.ok": "logged in",
+  "audit_login.failed": "wrong password",
+  "audit_login.revoked": "ended a login",
+  "audit_password.changed": "changed the password",
+  "audit_password.failed": "wrong present password",
+  "audit_user.disabled": "shut an account out",
+  "audit_user.enabled": "let an account in again",
+  "audit_bot.made": "made a bot",
+  "audit_bot.token": "made a bot's token",
+  "audit_bot.ended": "ended a bot",
+  "audit_bot.webhook": "set a webhook",
+  "audit_bot.webhook.ended": "took a webhook away",
+  "audit_hook.made": "made an incoming webhook",
+  "audit_hook.ended": "ended an incoming webhook",
+  "audit_member.removed": "removed a member",
+  "audit_member.role": "changed a role",
+  "audit_reshard.add": "added a shard",
+  "audit_reshard.remove": "removed a shard",
+  "audit_reshard.abort": "aborted a reshard",
+  "audit_reshard.reverse": "took a reshard back",
+  "audit_reshard.pause": "paused a reshard",
+  "audit_reshard.resume": "resumed a reshard",
+  "audit_reshard.set": "set a reshard's bounds",
+  "audit_receipt.verify": "verified a receipt",
+  theRing: "the ring",
 } as const;
 
 export type AdminCatalogue = {

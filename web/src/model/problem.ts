@@ -1,4 +1,7 @@
-import type { Problem } from "./types";
+import { object, opt, record, text, type Check } from "./check";
+import type { Problem, Reason } from "./types";
+
+export const readReason: Check<Reason> = object({ code: text, args: opt(record(text)), text: opt(text) });
 
 /** What a command is rejected with: the server's code, or `offline`, `timeout`, `aborted` or `bad_answer` of ours. */
 export class Refused extends Error {

@@ -283,6 +283,15 @@ export interface Problem {
   readonly message: string;
   readonly retry: boolean;
   readonly after_ms?: number;
+  readonly reason?: Reason;
+}
+
+/** What a message of the server says, as a code with parameters. */
+export interface Reason {
+  readonly code: string;
+  readonly args?: Readonly<Record<string, string>>;
+  /** In English. */
+  readonly text?: string;
 }
 
 /** pending: waits here; sending: on the socket, not answered; sent: stored, its message not yet in the timeline;

@@ -1,6 +1,6 @@
 // The HTTP part of the protocol: one call, typed errors.
-import { Refused } from "../model/problem";
-import type { Problem } from "../model/types";
+import { Refused, readReason } from "../model/problem";
+import type { Problem, Reason } from "../model/types";
 
 export interface Request {
   readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -64,12 +64,20 @@ function problemFrom({ status, headers }: Response, body: unknown): Problem {
   const pause = pauseOf(headers.get("Retry-After"));
   const e = (body as { error?: Partial<Problem> } | null)?.error;
   if (e && typeof e.code === "string") {
-    const p: Problem = { code: e.code, message: typeof e.message === "string" ? e.message : "", retry: e.retry === true };
+    const p: Problem = { code: e.code, message: typeof e.message === "string" ? e.message : "", retry: e.retry === true, ...reasonFrom(e.reason) };
     return typeof e.after_ms === "number" ? { ...p, after_ms: e.after_ms } : { ...p, ...pause };
   }
   // No JSON of ours: a proxy answered, so the node is away.
   const busy = status >= 500 || status === 429;
   return { code: busy ? "overloaded" : "bad_answer", message: `status ${status}`, retry: busy, ...pause };
+}
+
+function reasonFrom(reason: unknown): { reason?: Reason } {
+  try {
+    return reason === undefined ? {} : { reason: readReason(reason, "reason") };
+  } catch {
+    return {}; // what cannot be read is left to the message
+  }
 }
 
 /** Retry-After in seconds; its other form, a date, is not used between these parties. */

@@ -1,6 +1,6 @@
 // What an admin can ask and order. Loaded only with the admin pages.
 import {
-  readAdmin as read, type AuditPage, type Change, type HotChannel, type NodeInfo, type Order, type Place, type Preview, type ReceiptLine, type ReceiptSum,
+  readAdmin as read, type AuditPage, type Change, type HotChannel, type NodeInfo, type Order, type Place, type Preview, type ReceiptCheck, type ReceiptLine, type ReceiptSum,
   type ReshardStatus, type Ring, type ShardVitals,
 } from "../model/admin";
 import { nothing, type Http } from "../net/http";
@@ -17,6 +17,9 @@ export interface AdminCommands {
   order(order: Order): Promise<void>;
   receipts(signal?: AbortSignal): Promise<readonly ReceiptSum[]>;
   receipt(reshard: string): Promise<readonly ReceiptLine[]>;
+  /** Has a receipt computed again from what is served; it goes on by itself. */
+  verify(reshard: string): Promise<void>;
+  check(reshard: string, signal?: AbortSignal): Promise<ReceiptCheck>;
   nodes(signal?: AbortSignal): Promise<readonly NodeInfo[]>;
 }
 
@@ -39,6 +42,8 @@ export function makeAdmin(http: Http): AdminCommands {
     order: (body) => http("/admin/reshard", nothing, { method: "POST", body, timeoutMs: 120_000 }),
     receipts: async (s) => (await http("/admin/receipts", read.receipts, until(s))).receipts,
     receipt: async (reshard) => (await http(`/admin/receipts/${encodeURIComponent(reshard)}`, read.receipt)).partitions,
+    verify: (reshard) => http(`/admin/receipts/${encodeURIComponent(reshard)}/verify`, nothing, { method: "POST" }),
+    check: (reshard, s) => http(`/admin/receipts/${encodeURIComponent(reshard)}/verify`, read.check, until(s)),
     nodes: async (s) => (await http("/admin/nodes", read.nodes, until(s))).nodes,
   };
 }

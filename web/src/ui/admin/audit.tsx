@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { a } from "../../i18n/admin";
+import { a, auditAction } from "../../i18n/admin";
 import { ago, fullTime } from "../../i18n/time";
 import type { AuditLine, AuditPage } from "../../model/admin";
 import { problemOf } from "../../model/problem";
@@ -51,7 +51,7 @@ export function Audit() {
         columns={[
           { key: "at", head: a("when"), cell: (l) => <time dateTime={new Date(l.at).toISOString()} title={fullTime(l.at)}>{ago(l.at)}</time> },
           { key: "who", head: a("who"), cell: (l) => (l.actor === undefined ? a("nobody") : (people.value.get(l.actor)?.display_name ?? l.actor)) },
-          { key: "action", head: a("action"), cell: (l) => <code>{l.action}</code> },
+          { key: "action", head: a("action"), cell: (l) => <span title={l.action}>{auditAction(l.action)}</span> },
           { key: "subject", head: a("subject"), cell: (l) => subjectOf(l.subject) },
           { key: "address", head: a("addressFrom"), wide: true, cell: (l) => <code>{l.address === "" ? a("nobody") : l.address}</code> },
           { key: "shard", head: a("shard"), wide: true, cell: (l) => l.shard },
@@ -70,5 +70,6 @@ export function Audit() {
 
 /** A person's name where the subject is one who is known. */
 function subjectOf(subject: string): string {
+  if (subject === "ring") return a("theRing");
   return (/^\d{1,19}$/.test(subject) ? people.value.get(asUserID(subject))?.display_name : undefined) ?? subject;
 }

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { a } from "../../i18n/admin";
+import { a, ownerState } from "../../i18n/admin";
 import { ago } from "../../i18n/time";
 import type { HotChannel, Place } from "../../model/admin";
 import { problemOf } from "../../model/problem";
@@ -107,7 +107,7 @@ function Where() {
                 <strong>{placeName(p)}</strong>
                 <span>{a("whereAt", p.partition, p.shard)}</span>
                 <span class="meta num">
-                  <code>{p.id}</code> · {a("whereRow", p.state, p.epoch)}
+                  <code>{p.id}</code> · {a("whereRow", ownerState(p.state), p.epoch)}
                   {p.messages > 0 && ` · ${a("countMessages", p.messages)}`}
                 </span>
               </li>

@@ -1,4 +1,4 @@
-import { a } from "../../i18n/admin";
+import { a, because, known } from "../../i18n/admin";
 import type { Order } from "../../model/admin";
 import { problemOf } from "../../model/problem";
 import type { Problem } from "../../model/types";
@@ -19,8 +19,9 @@ export async function give(order: Order, done: string): Promise<boolean> {
   }
 }
 
-/** What a refused order means. What the server says of a ring is exact, and in English. */
+/** What a refused order means. Where there are no words for it, what the server says is added, in English. */
 export function told(problem: Problem): string {
+  if (known(problem.reason)) return because(problem.reason);
   if (problem.code === "no_instance") return a("addressNeeded");
   return problem.code === "conflict" || problem.code === "bad_request" ? `${a("conflict")} (${problem.message})` : words(problem);
 }

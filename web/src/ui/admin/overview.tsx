@@ -1,5 +1,5 @@
 import { useMemo, useState } from "preact/hooks";
-import { a } from "../../i18n/admin";
+import { a, because } from "../../i18n/admin";
 import type { Plan, Ring, Seat } from "../../model/admin";
 import { go } from "../shell/route";
 import { Button } from "../kit/button";
@@ -63,13 +63,18 @@ function Going({ plan }: { plan: Plan }) {
     <div class="going">
       <span class="grow">
         <strong>{planWords(plan)}</strong>
-        {plan.paused && <span class="meta"> · {plan.why === undefined || plan.why === "" ? a("paused") : a("pausedWhy", plan.why)}</span>}
+        {plan.paused && <span class="meta"> · {pausedWords(plan)}</span>}
       </span>
       <Button small onClick={() => go({ at: "admin", tab: "reshard" })}>
         {a("progress")}
       </Button>
     </div>
   );
+}
+
+/** That a plan is paused, and why if not by a person. */
+export function pausedWords(plan: Plan): string {
+  return plan.reason === undefined || plan.why === undefined || plan.why === "" ? a("paused") : a("pausedWhy", because(plan.reason));
 }
 
 export function planWords(plan: Plan): string {

@@ -49,6 +49,16 @@ export function Asked<T>({ of, children }: { of: Polled<T>; children: (data: T) 
   );
 }
 
+/** What the server says word for word, in English: for whoever looks into it. */
+export function ServerSays({ text }: { text: string }) {
+  return (
+    <details class="raw">
+      <summary>{a("serverSays")}</summary>
+      <code lang="en">{text}</code>
+    </details>
+  );
+}
+
 export function Fact({ label, children }: { label: string; children: ComponentChildren }) {
   return (
     <div class="fact">

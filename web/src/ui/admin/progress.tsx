@@ -1,5 +1,5 @@
 import { useMemo, useState } from "preact/hooks";
-import { a, step } from "../../i18n/admin";
+import { a, because, step } from "../../i18n/admin";
 import { ago } from "../../i18n/time";
 import type { Move, Order, ReshardStatus, Ring } from "../../model/admin";
 import { ask } from "../kit/ask";
@@ -7,8 +7,8 @@ import { Button } from "../kit/button";
 import { Field } from "../kit/field";
 import { bytes, count, duration, millis, whole } from "./format";
 import { seatColours } from "./geometry";
-import { planWords } from "./overview";
-import { Fact, ShardName, Table } from "./parts";
+import { pausedWords, planWords } from "./overview";
+import { Fact, ServerSays, ShardName, Table } from "./parts";
 import { Pauses } from "./pauses";
 import { give } from "./give";
 import { RingPicture, shapeOf, tellPartition } from "./ring-picture";
@@ -34,7 +34,12 @@ export function Progress({ status, ring, ordered }: { status: ReshardStatus; rin
       <div class="overview-side">
         <div class="plan-head">
           <h3>{planWords(plan)}</h3>
-          {plan.paused && <p class="notice">{plan.why === undefined || plan.why === "" ? a("paused") : a("pausedWhy", plan.why)}</p>}
+          {plan.paused && (
+            <div class="notice" role="status">
+              {pausedWords(plan)}
+              {plan.why !== undefined && plan.why !== "" && plan.reason?.code !== "aborting" && <ServerSays text={plan.why} />}
+            </div>
+          )}
           {!plan.paused && !plan.detached && <p class="notice">{a("waitsForCommand")}</p>}
           <p class="meta">
             <code>{plan.id}</code> · {a("since", ago(plan.begun_at))}
@@ -121,6 +126,18 @@ function Orders({ status, ordered }: { status: ReshardStatus; ordered: () => voi
   );
 }
 
+/** A move's step, and why its last attempt ended. */
+function stepOf(m: Move) {
+  const tried = `${step(m.state)}${m.attempt > 1 ? ` · ${a("attempt", m.attempt)}` : ""}`;
+  if (m.error === undefined || m.error === "") return tried;
+  return (
+    <span class="two-lines" title={m.error}>
+      <span>{tried}</span>
+      <span class="meta">{because(m.reason)}</span>
+    </span>
+  );
+}
+
 function Moves({ moves, ring }: { moves: readonly Move[]; ring: Ring }) {
   const colours = seatColours(ring.seats.map((s) => s.id));
   return (
@@ -137,7 +154,7 @@ function Moves({ moves, ring }: { moves: readonly Move[]; ring: Ring }) {
             { key: "partition", head: a("partition"), right: true, by: (m) => m.partition, cell: (m) => m.partition },
             { key: "from", head: a("from"), by: (m) => m.from, cell: (m) => <ShardName id={m.from} colours={colours} /> },
             { key: "to", head: a("to"), by: (m) => m.to, cell: (m) => <ShardName id={m.to} colours={colours} /> },
-            { key: "state", head: a("step"), by: (m) => m.state, cell: (m) => <span title={m.error}>{step(m.state)}{m.attempt > 1 ? ` · ${a("attempt")} ${m.attempt}` : ""}</span> },
+            { key: "state", head: a("step"), by: (m) => m.state, cell: stepOf },
             { key: "rows", head: a("rows"), right: true, by: (m) => m.rows, cell: (m) => `${count(m.rows)} / ${count(Math.max(m.rows, m.total_rows))}` },
             { key: "dirty", head: a("dirty"), right: true, by: (m) => m.dirty, cell: (m) => whole(m.dirty) },
             { key: "pause", head: a("pauseLength"), right: true, by: (m) => m.pause_us, cell: (m) => (m.pause_us > 0 ? millis(m.pause_us) : a("unknown")) },

@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { auditAction, because, known } from "../../i18n/admin";
+import codes from "../../i18n/admin-codes.json";
 import { adminEn } from "../../i18n/admin-en";
 import { adminKo } from "../../i18n/admin-ko";
 import { parseRoute, pathOf, type Route } from "../shell/route";
 import { bytes, count, duration, millis, share } from "./format";
 import { heights, layRing, PARTITIONS, quantile, seatColours, slotAt, sparkline, wedge, wedges } from "./geometry";
+import { told } from "./give";
 import { nextName } from "./plan-form";
 
 const FULL = Math.PI * 2;
@@ -104,6 +107,32 @@ describe("words of the admin pages", () => {
       expect(typeof adminKo[key], key).toBe(typeof adminEn[key]);
       if (typeof adminKo[key] === "string") expect(adminKo[key], key).not.toMatch(/하십시오|했다\.|이다\./);
     }
+  });
+
+  it("are there for every code that the server may send, in both languages, and for no other", () => {
+    const given = new Proxy({}, { get: (_, name) => (name === "count" ? "2" : String(name)) });
+    for (const words of [adminEn, adminKo] as const) {
+      const kinds = Object.entries(codes).flatMap(([kind, list]) => list.map((code) => `${kind}_${code}`));
+      for (const key of kinds) {
+        const entry = (words as unknown as Record<string, unknown>)[key];
+        const said = typeof entry === "function" ? (entry as (...args: unknown[]) => string)(...(key.startsWith("fault") ? [5, given] : [given])) : entry;
+        expect(said, key).toMatch(/\S/);
+        expect(said, key).not.toMatch(/undefined|NaN|object/);
+      }
+      for (const kind of Object.keys(codes)) {
+        expect(Object.keys(words).filter((key) => key.startsWith(`${kind}_`)).sort()).toEqual(kinds.filter((key) => key.startsWith(`${kind}_`)).sort());
+      }
+    }
+  });
+
+  it("say why, and leave to the server what they do not know", () => {
+    expect(because({ code: "differs", args: { partition: "5", table: "messages" } })).toContain("partition 5 differs in table messages");
+    expect(because({ code: "news" })).toBe("something unexpected happened");
+    expect([known({ code: "news" }), known({ code: "other" }), known(undefined), known({ code: "disk_full" })]).toEqual([false, false, false, true]);
+    expect(auditAction("reshard.add")).toBe("added a shard");
+    expect(auditAction("from.the.future")).toBe("from.the.future");
+    expect(told({ code: "conflict", message: "the ring …", retry: false, reason: { code: "ring_changed" } })).toBe(adminEn.reason_ring_changed({}));
+    expect(told({ code: "conflict", message: "of another kind", retry: false })).toContain("of another kind");
   });
 
   it("count well, and have the right particles", () => {

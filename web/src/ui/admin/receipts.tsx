@@ -11,6 +11,7 @@ import { Icon } from "../kit/icon";
 import { words } from "../kit/problem";
 import { say } from "../kit/toast";
 import { bytes, count, duration, millis, whole } from "./format";
+import { CheckLine, VerifyButton } from "./check";
 import { Asked, Fact, Table } from "./parts";
 import { PauseDots } from "./pauses";
 import { usePoll } from "./use-poll";
@@ -28,7 +29,7 @@ export function Receipts() {
         ) : (
           <ul class="lanes">
             {receipts.map((r) => (
-              <Receipt key={r.reshard} receipt={r} />
+              <Receipt key={r.reshard} receipt={r} again={list.again} />
             ))}
           </ul>
         )
@@ -37,7 +38,7 @@ export function Receipts() {
   );
 }
 
-function Receipt({ receipt: r }: { receipt: ReceiptSum }) {
+function Receipt({ receipt: r, again }: { receipt: ReceiptSum; again: () => void }) {
   const [open, setOpen] = useState(false);
   return (
     <li class="lane">
@@ -62,11 +63,13 @@ function Receipt({ receipt: r }: { receipt: ReceiptSum }) {
         <Fact label={a("p99")}>{millis(r.pause_p99_us)}</Fact>
         <Fact label={a("longest")}>{millis(r.pause_max_us)}</Fact>
       </dl>
+      <CheckLine of={r} />
       <div class="form-actions start">
-        <Button small aria-expanded={open} onClick={() => setOpen(!open)}>
+        <VerifyButton of={r} again={again} />
+        <Button small tone="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
           {a("details")}
         </Button>
-        <a class="button small" href={receiptFile(r.reshard)} download={`gori-receipt-${r.reshard}.json`}>
+        <a class="button quiet small" href={receiptFile(r.reshard)} download={`gori-receipt-${r.reshard}.json`}>
           <Icon of={Download} size={18} />
           <span>{a("download")}</span>
         </a>

@@ -119,7 +119,7 @@ function Rate({ id, past, now }: { id: string; past: readonly number[]; now: num
 function standbyOf(s: ShardVitals, seat: Seat | undefined): string {
   const named = seat?.standby !== undefined && seat.standby !== "";
   if (!named && (s.standby === undefined || s.standby === "")) return `${a("standby")}: ${a("standbyNone")}`;
-  const words = [`${a("standby")}: ${seat?.standby ?? s.standby ?? ""}`];
+  const words = [`${a("standby")}: ${named ? seat.standby : a("standbyThere")}`];
   if (named) words.push(seat?.sync === true ? a("standbySync") : a("standbyMayLose"));
   if ((s.standby_lag ?? 0) > 0) words.push(a("behind", bytes(s.standby_lag ?? 0)));
   if (seat !== undefined) words.push(a("term", seat.term));
