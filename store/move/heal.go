@@ -21,6 +21,9 @@ const (
 	fencedTooLong = time.Second
 	watchEvery    = 300 * time.Millisecond
 	watchPatience = 5 * time.Second
+	// healerGone ends the session of a node that stands still while it holds
+	// partitions to heal them: another node does it then.
+	healerGone = "3s"
 	// capturedTooLong is how long changed keys are noted for a mover that is gone.
 	capturedTooLong = time.Minute
 	// proveEvery looks, moves without a receipt are looked for.
@@ -124,7 +127,7 @@ func (h *healer) look(ctx context.Context) error {
 	defer cancel()
 	if h.conn == nil {
 		var err error
-		if h.conn, err = h.e.dial(ctx, h.id, "watch", slices.Concat(quick, lazy)...); err != nil {
+		if h.conn, err = h.e.dial(ctx, h.id, "watch", slices.Concat(quick, lazy, []string{"idle_session_timeout", healerGone})...); err != nil {
 			return err
 		}
 	}
@@ -169,7 +172,9 @@ func alone(ctx context.Context, conn *pgx.Conn, ps []int32, fn func(free []int32
 		return err
 	}
 	err = fn(mine)
-	if _, uerr := conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock(78, p) FROM unnest($1::int[]) p", mine); uerr != nil {
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), watchPatience)
+	defer cancel()
+	if _, uerr := conn.Exec(ending, "SELECT pg_advisory_unlock(78, p) FROM unnest($1::int[]) p", mine); uerr != nil {
 		// The locks end with the session.
 		hangUp(conn)
 		return errors.Join(err, uerr)
@@ -244,7 +249,7 @@ func (h *healer) unproved(ctx context.Context) bool {
 // proveAt writes the receipts of moves away from a shard that ended before theirs
 // was written.
 func (e *Engine) proveAt(ctx context.Context, id shard.ID) error {
-	conn, err := e.dial(ctx, id, "receipt", bulk...)
+	conn, err := e.dial(ctx, id, "receipt", slices.Concat(bulk, []string{"idle_session_timeout", deadAfter})...)
 	if err != nil {
 		return err
 	}
