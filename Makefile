@@ -43,8 +43,8 @@ test: setup-test check web-unit build e2e unit
 
 ## unit: Go's tests; the packages with shared memory once more under the race detector
 unit: web
-	$(GO) test -race -short -timeout 10m $(RACE)
-	$(GO) test -timeout 15m ./...
+	$(GO) test -race -short -timeout 40m $(RACE)
+	$(GO) test -timeout 40m ./...
 
 # What has goroutines that share memory.
 RACE := ./chat/... ./presence/... ./api/... ./client/... ./mesh/... ./nginx ./notify/... ./store/local

@@ -32,6 +32,7 @@ func startEdge(t *testing.T, edit ...func(*Config)) *edge {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.Store.silence = patience
 	for i, dsn := range storetest.DSNs(t, 2) {
 		cfg.Shards = append(cfg.Shards, ShardConfig{ID: string(rune('a' + i)), DSN: dsn})
 	}
@@ -43,12 +44,12 @@ func startEdge(t *testing.T, edit ...func(*Config)) *edge {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	if err := migrateAll(ctx, cfg, quiet); err != nil {
+	log := slog.New(slog.NewTextHandler(t.Output(), nil)) // seen when the test fails
+	if err := migrateAll(ctx, cfg, log); err != nil {
 		stop()
 		t.Fatal(err)
 	}
-	n, err := newNode(ctx, cfg, l, quiet)
+	n, err := newNode(ctx, cfg, l, log)
 	if err != nil {
 		stop()
 		t.Fatal(err)

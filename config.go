@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
@@ -72,6 +73,8 @@ type LimitsConfig struct {
 type StoreConfig struct {
 	WritersPerShard int `mapstructure:"writers_per_shard"`
 	ConnsPerShard   int `mapstructure:"conns_per_shard"`
+	// silence is PingTimeout of package store, for tests that share a busy host.
+	silence time.Duration
 }
 
 // ShardConfig is one shard: its name, which never changes, and its address, and

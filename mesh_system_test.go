@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -48,11 +47,12 @@ func startMeshNodes(t *testing.T, n int, lose func() bool) []meshNode {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.Store.silence = patience
 	for i, dsn := range storetest.DSNs(t, 2) {
 		cfg.Shards = append(cfg.Shards, ShardConfig{ID: string(rune('a' + i)), DSN: dsn})
 	}
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	if err := migrateAll(t.Context(), cfg, quiet); err != nil {
+	log := slog.New(slog.NewTextHandler(t.Output(), nil)) // seen when the test fails
+	if err := migrateAll(t.Context(), cfg, log); err != nil {
 		t.Fatal(err)
 	}
 	addrs := meshPorts(n)
@@ -61,7 +61,7 @@ func startMeshNodes(t *testing.T, n int, lose func() bool) []meshNode {
 		c := cfg
 		c.Node.Name = fmt.Sprintf("n%d", i+1)
 		c.Mesh = MeshConfig{Listen: addrs[i], Routes: addrs, Secret: "the secret of the tests"}
-		nodes = append(nodes, startMeshNode(t, c, quiet, lose))
+		nodes = append(nodes, startMeshNode(t, c, log, lose))
 	}
 	eventually(t, "all nodes know each other", func() bool {
 		for _, one := range nodes {

@@ -144,7 +144,7 @@ func (n *node) close() {
 }
 
 func storeConfig(cfg Config, hub *chat.Hub, logger *slog.Logger) store.Config {
-	c := store.Config{OnInbox: hub.InboxChanged, Logger: logger, Resolve: newAddresses(cfg).Resolve, Writers: cfg.Store.WritersPerShard, PoolSize: cfg.Store.ConnsPerShard}
+	c := store.Config{OnInbox: hub.InboxChanged, Logger: logger, Resolve: newAddresses(cfg).Resolve, Writers: cfg.Store.WritersPerShard, PoolSize: cfg.Store.ConnsPerShard, PingTimeout: cfg.Store.silence}
 	for _, s := range cfg.Shards {
 		c.Shards = append(c.Shards, store.ShardConfig{ID: shard.ID(s.ID), DSN: s.DSN, Standby: s.Standby})
 	}

@@ -18,7 +18,7 @@ import (
 // tortured runs gori torture and reads its report.
 func tortured(t *testing.T, program, mutant string, args ...string) (code int, r torture.Report, said string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, append([]string{"torture", "--json"}, args...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }

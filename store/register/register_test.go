@@ -56,7 +56,7 @@ func (s *system) open(t *testing.T, cut ...shard.ID) *register.Register {
 	r := register.Open(register.Config{
 		Shards:  func() map[shard.ID]string { return s.reachable(cut) },
 		Witness: func(string) (string, error) { return s.witness, nil },
-		Timeout: 10 * time.Second,
+		Timeout: 2 * time.Minute, // a busy host may be slow; who is cut off is told so at once
 	})
 	t.Cleanup(r.Close)
 	return r
