@@ -262,12 +262,8 @@ func (s *control) remove(ctx context.Context, id shard.ID, purge bool) (*instanc
 	if !here {
 		return nil, &controlError{http.StatusNotFound, fmt.Sprintf("there is no instance %s in %s", id, s.cluster.Dir())}
 	}
-	ring, err := s.ring(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the ring: %w", err)
-	}
-	if _, seated := ring.Seat(id); seated {
-		return nil, &controlError{http.StatusConflict, fmt.Sprintf("the ring names shard %s: gori reshard remove %s takes it out", id, id)}
+	if err := s.unseated(ctx, id); err != nil {
+		return nil, err
 	}
 	if err := s.serves(ctx, one); err != nil {
 		return nil, err
@@ -277,6 +273,10 @@ func (s *control) remove(ctx context.Context, id shard.ID, purge bool) (*instanc
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	// Somebody may have put it into the ring meanwhile.
+	if err := s.unseated(ctx, id); err != nil {
+		return nil, err
+	}
 	aside, err := s.cluster.Remove(ctx, string(id), purge)
 	if err != nil {
 		return nil, err
@@ -284,6 +284,18 @@ func (s *control) remove(ctx context.Context, id shard.ID, purge bool) (*instanc
 	delete(s.wanted, id)
 	s.logger.Info("an instance is taken out", "shard", id, "data", aside)
 	return &instanceAnswer{Shard: local.Shard{ID: string(id)}, Aside: aside}, s.noted()
+}
+
+// unseated refuses a shard that the ring names.
+func (s *control) unseated(ctx context.Context, id shard.ID) error {
+	ring, err := s.ring(ctx)
+	if err != nil {
+		return fmt.Errorf("read the ring: %w", err)
+	}
+	if _, seated := ring.Seat(id); seated {
+		return &controlError{http.StatusConflict, fmt.Sprintf("the ring names shard %s: gori reshard remove %s takes it out", id, id)}
+	}
+	return nil
 }
 
 // serves refuses a shard that has partitions, whatever the ring says: its rows

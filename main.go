@@ -28,7 +28,7 @@ const (
 
 	// Of gori reshard besides:
 	exitRefused    = 3 // it cannot be done now, and nothing was changed
-	exitUnfinished = 4 // it was stopped or paused: gori reshard resume goes on
+	exitUnfinished = 4 // it was stopped, paused or taken over: gori reshard resume goes on
 	exitDiffers    = 5 // verify has found a difference
 )
 

@@ -31,8 +31,8 @@ killed anywhere, the same command or gori reshard resume goes on.
 
 Exit codes: 0 done and verified, 1 failed, 2 the command line is wrong, 3 refused
 and nothing changed (another reshard is under way, a shard does not answer, too
-little space …), 4 stopped or paused before its end: gori reshard resume goes on,
-5 verify has found a difference.`
+little space …), 4 stopped, paused or taken over before its end: gori reshard
+resume goes on, 5 verify has found a difference.`
 
 func newReshard() *cobra.Command {
 	c := &cobra.Command{
