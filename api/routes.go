@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -142,7 +143,7 @@ type handler func(w http.ResponseWriter, r *http.Request) (any, error)
 
 func (s *Server) do(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := h(w, r)
+		body, err := s.steadily(w, r, h)
 		if err != nil {
 			s.fail(w, r, err)
 			return
@@ -156,6 +157,34 @@ func (s *Server) do(h handler) http.HandlerFunc {
 			writeJSON(w, http.StatusCreated, b.body)
 		default:
 			writeJSON(w, http.StatusOK, b)
+		}
+	}
+}
+
+// againWithin is how long after a request came it is done again, if this node
+// stood still over it; later whoever asked is told to ask again.
+const againWithin = 10 * time.Second
+
+// steadily calls h. What was read before a standstill of this node is not
+// answered, but read again, for whoever asked may not see it any more. What
+// changes something is done either way; its outcome is answered.
+func (s *Server) steadily(w http.ResponseWriter, r *http.Request, h handler) (any, error) {
+	who := whoIs(r)
+	if r.Method != http.MethodGet || who == (chat.Identity{}) {
+		return h(w, r)
+	}
+	began := s.now()
+	for {
+		still := s.cfg.Chat.Steady(r.Context())
+		body, err := h(w, r)
+		if err != nil || still() {
+			return body, err
+		}
+		if s.now().Sub(began) > againWithin {
+			return nil, chat.ErrStoodStill
+		}
+		if _, err := s.authenticate(r); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -30,6 +30,7 @@ type lease struct {
 	until  atomic.Int64  // milliseconds after began
 	wall   atomic.Int64  // the same as Unix ms of the wall clock
 	wanted chan struct{} // asks for a look now; capacity 1
+	lapsed atomic.Int64  // how often the lease was renewed that had lapsed
 
 	mu     sync.Mutex
 	waiter chan struct{} // closed by the next renewal; nil: nobody waits
@@ -50,6 +51,9 @@ func (l *lease) set(looked time.Time) {
 
 // renew lets whoever waits go on.
 func (l *lease) renew(looked time.Time) {
+	if !l.holds(looked) {
+		l.lapsed.Add(1)
+	}
 	l.set(looked)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -68,13 +72,34 @@ func (l *lease) holds(now time.Time) bool {
 	return !l.on.Load() || now.Sub(l.began).Milliseconds() <= l.until.Load() && now.UnixMilli() <= l.wall.Load()
 }
 
+// Steady waits until this node knows what was taken away lately, and returns
+// what tells whether that which is read from now on may be handed out: it was
+// read a moment ago, or the node has not stood still since.
+func (svc *Service) Steady(ctx context.Context) (still func() bool) {
+	l, now := &svc.hub.lease, svc.hub.cfg.Now
+	l.await(ctx, now)
+	lapsed, began := l.lapsed.Load(), now()
+	return func() bool {
+		at := now()
+		return elapsed(began, at) < leaseFor || l.holds(at) && l.lapsed.Load() == lapsed
+	}
+}
+
+// elapsed is the time between two moments by the clock that says more.
+func elapsed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
+}
+
+// ErrStoodStill answers who asked before a standstill of the node.
+var ErrStoodStill = Retryable(CodeOverloaded, 100*time.Millisecond, nil, "this node stood still; ask again")
+
 // away is how long ago the look was that last renewed the lease, by the clock
 // that says more; 0: it holds.
 func (l *lease) away(now, last time.Time) time.Duration {
 	if l.holds(now) {
 		return 0
 	}
-	return max(now.Sub(last), now.Round(0).Sub(last.Round(0)), leaseFor)
+	return max(elapsed(last, now), leaseFor)
 }
 
 // await returns when the lease holds, or ctx ends.

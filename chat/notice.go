@@ -72,6 +72,13 @@ func (b *noticeBoard) post(user UserID, change func(u *userNotices)) {
 	}
 }
 
+// forget takes off what is on the board for a user.
+func (b *noticeBoard) forget(user UserID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.users, user)
+}
+
 // put adds an entry, which stands for older states too; of each channel the
 // newest state stays.
 func (u *userNotices) put(e InboxEntry, passed ...Pos) {

@@ -31,7 +31,12 @@ func (s *Session) resume(f *resumeOp) bool {
 	// for as long as the session lives, and the time is short anyway.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), resumeWithin)
 	defer cancel()
+	still := s.svc.Steady(ctx)
 	answer, err := s.svc.resumed(ctx, s.who, f.Pos)
+	if !still() {
+		s.end(CloseSlow, "this node stood still; resume")
+		return false
+	}
 	if err != nil {
 		e := ErrorOf(err)
 		if e.Code == CodeUnauthenticated {

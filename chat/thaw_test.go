@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -198,8 +199,15 @@ func (c *lateConn) Close(chat.CloseCode, string) { c.end.Do(func() { close(c.gon
 // does; what is written then must be what may be written then. It may even have
 // looked at what was taken away before the write goes on.
 func TestAWriteThatANodesSleepInterruptedIsLookedAtAgain(t *testing.T) {
-	for _, looked := range []bool{false, true} {
-		t.Run(fmt.Sprint("looked meanwhile: ", looked), func(t *testing.T) {
+	for name, c := range map[string]struct {
+		remove, freeze bool
+		want           string
+	}{
+		"stood still":             {false, true, `{"op":"one"} {"op":"two"} {"op":"three"} {"op":"four"}`},
+		"looked":                  {true, false, `{"op":"two"} {"op":"four"}`},
+		"stood still, and looked": {true, true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
 			inThaw(t, func(th *thawing) {
 				other := th.group(0, th.ann, th.bob)
 				conn := &lateConn{resume: make(chan []byte, 1), gone: make(chan struct{})}
@@ -217,9 +225,13 @@ func TestAWriteThatANodesSleepInterruptedIsLookedAtAgain(t *testing.T) {
 				conn.mu.Lock()
 				conn.frames = nil
 				conn.before = func() {
-					th.remove()
-					th.freeze(5 * time.Second)
-					if looked {
+					if c.remove {
+						th.remove()
+					}
+					if c.freeze {
+						th.freeze(5 * time.Second)
+					}
+					if c.remove {
 						time.Sleep(450 * time.Millisecond)
 					}
 				}
@@ -228,12 +240,47 @@ func TestAWriteThatANodesSleepInterruptedIsLookedAtAgain(t *testing.T) {
 				th.Nodes[1].Hub.Deliver([]chat.UserID{th.bob.User}, frame(th.ch, `{"op":"one"}`), frame(other, `{"op":"two"}`), frame(th.ch, `{"op":"three"}`), frame(0, `{"op":"four"}`))
 				time.Sleep(time.Second)
 				conn.mu.Lock()
-				got := fmt.Sprint(conn.frames)
+				got := strings.Join(slices.DeleteFunc(conn.frames, func(f string) bool { return strings.Contains(f, "entries") }), " ")
 				conn.mu.Unlock()
-				if !strings.HasPrefix(got, `[{"op":"two"} {"op":"four"}`) || strings.Contains(got, `"one"`) || strings.Contains(got, `"three"`) {
+				if got != c.want {
 					t.Fatal("there came ", got)
 				}
 			})
 		})
 	}
+}
+
+// What was read before a standstill may be no more for whoever asked.
+func TestWhatWasReadBeforeAStandstillIsNotHandedOut(t *testing.T) {
+	inThaw(t, func(th *thawing) {
+		svc := th.Nodes[1].Service
+		still := svc.Steady(th.ctx)
+		time.Sleep(20 * time.Second)
+		if !still() {
+			t.Fatal("the node did not stand still")
+		}
+		th.freeze(5 * time.Second)
+		if still() {
+			t.Fatal("nobody has looked since")
+		}
+		fresh := svc.Steady(th.ctx)
+		if still() || !fresh() {
+			t.Fatal("a look does not make younger what was read before it, and is enough for what is read after")
+		}
+	})
+}
+
+// An inbox tells of channels, too: what is queued of one goes with the session.
+func TestWhoWasRemovedDuringAStandstillResumes(t *testing.T) {
+	inThaw(t, func(th *thawing) {
+		ann := th.connect(th.ann, 1)
+		time.Sleep(time.Second)
+		th.remove()
+		th.freeze(5 * time.Second)
+		th.Nodes[1].Hub.Deliver([]chat.UserID{th.bob.User}, chat.Frame{Bytes: []byte(`{"op":"typing"}`)})
+		time.Sleep(3 * time.Second)
+		if th.device.Heard("typing") != 0 || th.device.Resumes() != 2 || ann.Resumes() != 1 {
+			t.Fatalf("%d frames; %d and %d resumes", th.device.Heard("typing"), th.device.Resumes(), ann.Resumes())
+		}
+	})
 }

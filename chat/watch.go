@@ -92,7 +92,11 @@ func (svc *Service) lookForRevocations(ctx context.Context, w *revokedWatch) {
 	if page.Since != nil {
 		w.since = page.Since
 	}
-	svc.applyRevocations(w.news(page.List, began))
+	news := w.news(page.List, began)
+	svc.applyRevocations(news)
+	if away > 0 {
+		svc.afresh(news)
+	}
 	switch {
 	case page.Lost:
 		svc.logger.Warn("revocations were not read for too long: all sessions resume")
@@ -138,6 +142,17 @@ func (w *revokedWatch) news(list []Revocation, now time.Time) []Revocation {
 		}
 	}
 	return news
+}
+
+// afresh has those who lost a membership while this node was away resume: what is
+// gathered and queued of their inboxes may tell of that channel, too.
+func (svc *Service) afresh(news []Revocation) {
+	for _, r := range news {
+		if r.Kind == RevokedMember && svc.hub.Online(r.User) {
+			svc.hub.notices.forget(r.User)
+			svc.hub.CloseUser(r.User, CloseSlow, "resume")
+		}
+	}
 }
 
 // suspectAll trusts nothing that this node remembers: every session has to show
