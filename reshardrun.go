@@ -233,6 +233,7 @@ func (s *ringSystem) carryOut(ctx context.Context, o *reshardOptions, id string)
 	if o.detach {
 		return o.say(s.state(), "The nodes carry it out (%s). gori reshard status --watch shows how it goes.", plan.ID)
 	}
+	giveWayMyself()
 	show := s.startShow(ctx, o, *plan)
 	err := s.runner().Run(ctx)
 	show.close()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -72,7 +73,19 @@ func newMovers(cfg Config, s *store.Store, logger *slog.Logger) (*movers, error)
 
 // giveWay lowers the priority of a process of PostgreSQL that copies or compares
 // partitions. It may be another user's; then it stays as it is.
-func giveWay(pid int) { _ = syscall.Setpriority(syscall.PRIO_PROCESS, pid, 10) }
+func giveWay(pid int) { _ = syscall.Setpriority(syscall.PRIO_PROCESS, pid, 15) }
+
+// giveWayMyself does it for a command that moves partitions, but less: during a
+// fence people wait for it. Each of its threads has a priority of its own, which
+// those that it makes have too.
+func giveWayMyself() {
+	tasks, _ := os.ReadDir("/proc/self/task")
+	for _, t := range tasks {
+		if tid, err := strconv.Atoi(t.Name()); err == nil {
+			_ = syscall.Setpriority(syscall.PRIO_PROCESS, tid, 5)
+		}
+	}
+}
 
 // asMover is an address with the role of movers instead of that of nodes. Who
 // logs in as somebody else has the rights of that.

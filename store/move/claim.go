@@ -1,6 +1,7 @@
 package move
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ type work struct {
 	total    int64                       // rows there are to copy, estimated
 	commit   time.Duration               // what a commit at the target has taken of late
 	dirty    atomic.Int64
+	loaded   bool // a Fill that failed is not repeated by the same work
 	verified bool
 }
 
@@ -94,15 +96,20 @@ func (w *work) sessions() []session {
 	}
 }
 
-// connect makes a session at the source and one at the target.
-func (w *work) connect(ctx context.Context, at []session) error {
-	one := func(at session) func() error {
-		return func() (err error) {
-			*at.conn, err = w.e.lend(ctx, at.id, at.purpose, at.settings...)
-			return err
-		}
+// connect makes all sessions. Those that read and write much give way to others.
+func (w *work) connect(ctx context.Context) error {
+	at := w.sessions()
+	one := func(at session) (err error) {
+		*at.conn, err = w.e.lend(ctx, at.id, at.purpose, at.settings...)
+		return err
 	}
-	return both(one(at[0]), one(at[1]))
+	err := both(func() error { return cmp.Or(one(at[0]), one(at[2])) }, func() error { return cmp.Or(one(at[1]), one(at[3])) })
+	if err != nil {
+		return err
+	}
+	w.e.yield(w.bulkS)
+	w.e.yield(w.bulkT)
+	return nil
 }
 
 func (w *work) begin(ctx context.Context) (err error) {
@@ -111,7 +118,7 @@ func (w *work) begin(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := w.connect(ctx, w.sessions()[:2]); err != nil {
+	if err := w.connect(ctx); err != nil {
 		return err
 	}
 	if err := w.agree(ctx); err != nil {
@@ -129,15 +136,15 @@ func (w *work) begin(ctx context.Context) (err error) {
 // agree reads both catalogs and makes the statements.
 func (w *work) agree(ctx context.Context) error {
 	var from, to []*table
-	err := both(func() (err error) { from, err = catalog(ctx, w.s); return err },
-		func() (err error) { to, err = catalog(ctx, w.t); return err })
+	err := both(func() (err error) { from, err = catalog(ctx, w.bulkS); return err },
+		func() (err error) { to, err = catalog(ctx, w.bulkT); return err })
 	if err != nil {
 		return err
 	}
 	if trouble := compareCatalogs(w.g.From, w.g.To, from, to); len(trouble) > 0 {
 		return &RefusedError{Reasons: trouble}
 	}
-	h, err := agreeOnHash(ctx, w.s, w.t)
+	h, err := agreeOnHash(ctx, w.bulkS, w.bulkT)
 	if err != nil {
 		return err
 	}

@@ -18,8 +18,7 @@ import (
 
 const (
 	// chunkBytes is how much is copied in one transaction at the target.
-	chunkBytes = 4 << 20
-	paceBytes  = 128 << 10
+	chunkBytes = 256 << 10
 	reportEach = 500 * time.Millisecond
 )
 
@@ -61,13 +60,11 @@ func (w *work) copyAll(ctx context.Context, pace reshard.Pace) error {
 // splitter cuts a binary COPY into chunks of whole rows.
 type splitter struct {
 	ctx    context.Context
-	pace   reshard.Pace
 	counts map[int32]*count
 	out    chan<- []byte
 	rest   []byte // not looked at yet
 	chunk  []byte
 	begun  bool
-	owed   int // to the pace
 }
 
 func (s *splitter) Write(p []byte) (int, error) {
@@ -93,7 +90,6 @@ func (s *splitter) Write(p []byte) (int, error) {
 		}
 		c.rows++
 		c.bytes += int64(n)
-		s.owed += n
 		s.chunk = append(s.chunk, s.rest[:n]...)
 		s.rest = s.rest[n:]
 		if err := s.pass(len(s.chunk) >= chunkBytes); err != nil {
@@ -134,14 +130,8 @@ func rowLength(b []byte) (int, int32) {
 	return at, part
 }
 
-// pass hands a chunk on, and waits for the pace.
+// pass hands a chunk on.
 func (s *splitter) pass(full bool) error {
-	if s.owed >= paceBytes || full {
-		if err := s.pace.Take(s.ctx, s.owed); err != nil {
-			return err
-		}
-		s.owed = 0
-	}
 	if !full || len(s.chunk) == 0 {
 		return nil
 	}
@@ -160,7 +150,7 @@ func (w *work) copyTable(ctx context.Context, t *statements, list string, pace r
 	chunks := make(chan []byte, 1)
 	read := make(chan error, 1)
 	go func() {
-		s := &splitter{ctx: ctx, pace: pace, counts: w.counts, out: chunks}
+		s := &splitter{ctx: ctx, counts: w.counts, out: chunks}
 		_, err := w.bulkS.PgConn().CopyTo(ctx, s, fmt.Sprintf(t.out, list))
 		if err == nil && !bytes.Equal(s.rest, copyTrailer) {
 			err = errors.New("the copy ends in the middle of a row")
@@ -171,7 +161,7 @@ func (w *work) copyTable(ctx context.Context, t *statements, list string, pace r
 		close(chunks)
 		read <- err
 	}()
-	written := w.writeChunks(ctx, t, chunks)
+	written := w.writeChunks(ctx, t, chunks, pace)
 	if written != nil {
 		cancel(written)
 		for range chunks {
@@ -184,8 +174,9 @@ func (w *work) copyTable(ctx context.Context, t *statements, list string, pace r
 	return err
 }
 
-// writeChunks writes what comes, each chunk in its own transaction.
-func (w *work) writeChunks(ctx context.Context, t *statements, chunks <-chan []byte) error {
+// writeChunks writes what comes, each chunk in its own transaction. Reading is
+// ahead of it by two of them at most, so that it keeps the pace too.
+func (w *work) writeChunks(ctx context.Context, t *statements, chunks <-chan []byte, pace reshard.Pace) error {
 	reported := w.e.cfg.Now()
 	for chunk := range chunks {
 		var b pgx.Batch
@@ -199,6 +190,9 @@ func (w *work) writeChunks(ctx context.Context, t *statements, chunks <-chan []b
 			_, err = w.bulkT.Exec(ctx, "COMMIT")
 		}
 		if err := zombie(ended(ctx, w.bulkT, err)); err != nil {
+			return err
+		}
+		if err := pace.Take(ctx, len(chunk)); err != nil {
 			return err
 		}
 		if now := w.e.cfg.Now(); now.Sub(reported) >= reportEach {

@@ -174,14 +174,14 @@ func (e *Engine) each(ctx context.Context, fn func(id shard.ID, conn *pgx.Conn) 
 	conns, errs := make([]*pgx.Conn, len(ids)), make([]error, len(ids))
 	var wg sync.WaitGroup
 	for i, id := range ids {
-		wg.Go(func() { conns[i], errs[i] = e.dial(ctx, id, "look") })
+		wg.Go(func() { conns[i], errs[i] = e.lend(ctx, id, "look") })
 	}
 	wg.Wait()
 	for i, id := range ids {
 		if errs[i] == nil {
 			errs[i] = fn(id, conns[i])
 		}
-		hangUp(conns[i])
+		e.giveBack(conns[i], id, "look")
 		if errs[i] != nil {
 			e.log.Info("a shard did not answer", "shard", id, "error", errs[i])
 			down = append(down, id)

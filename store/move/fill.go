@@ -41,7 +41,8 @@ func (w *work) fill(ctx context.Context, pace reshard.Pace) error {
 	if len(w.ps) == 0 {
 		return nil
 	}
-	if w.bulkS == nil {
+	if !w.loaded {
+		w.loaded = true
 		if err := w.load(ctx, pace); err != nil {
 			return err
 		}
@@ -52,7 +53,7 @@ func (w *work) fill(ctx context.Context, pace reshard.Pace) error {
 	w.e.cfg.At.Pass("followed")
 	// What was verified stays so: later changes are in touched.
 	if !w.verified {
-		if err := w.verify(ctx); err != nil {
+		if err := errors.Join(w.verify(ctx), pace.Take(ctx, 0)); err != nil {
 			return err
 		}
 	}
@@ -68,11 +69,6 @@ func (w *work) fill(ctx context.Context, pace reshard.Pace) error {
 
 // load makes the target's first copy.
 func (w *work) load(ctx context.Context, pace reshard.Pace) (err error) {
-	if err := w.connect(ctx, w.sessions()[2:]); err != nil {
-		return err
-	}
-	w.e.yield(w.bulkS)
-	w.e.yield(w.bulkT)
 	for i := 0; i < len(w.ps); i += captureAtOnce {
 		if err := w.capture(ctx, w.ps[i:min(i+captureAtOnce, len(w.ps))]); err != nil {
 			return err

@@ -109,11 +109,11 @@ func (e *Engine) Preflight(ctx context.Context, moves []shard.Move) (*Preflight,
 
 // inspect reads what there is to know of one shard.
 func (e *Engine) inspect(ctx context.Context, id shard.ID, f *Preflight) (*sideOf, error) {
-	conn, err := e.dial(ctx, id, "look")
+	conn, err := e.lend(ctx, id, "look")
 	if err != nil {
 		return nil, err
 	}
-	defer hangUp(conn)
+	defer e.giveBack(conn, id, "look")
 	side := &sideOf{major: major(conn), perRow: bytesARow}
 	f.Versions[id] = conn.PgConn().ParameterStatus("server_version")
 	if f.Schemas[id], err = schema.Version(ctx, conn); err != nil {

@@ -116,7 +116,7 @@ func (w *work) receipts(ctx context.Context, fences []*fence) ([]reshard.Receipt
 // proving returns a session at the source to read all of it, and one at the
 // target: those of this work, if they have not ended.
 func (w *work) proving(ctx context.Context) (source, target *pgx.Conn, err error) {
-	for _, at := range w.sessions()[1:3] {
+	for _, at := range w.sessions()[2:] {
 		if *at.conn != nil && !(*at.conn).IsClosed() && (*at.conn).PgConn().TxStatus() == 'I' {
 			continue
 		}
@@ -125,7 +125,7 @@ func (w *work) proving(ctx context.Context) (source, target *pgx.Conn, err error
 			return nil, nil, err
 		}
 	}
-	return w.bulkS, w.t, nil
+	return w.bulkS, w.bulkT, nil
 }
 
 // against compares a receipt with the target's sums.
