@@ -19,9 +19,9 @@ func newDoctor() *cobra.Command {
 		Use:   "doctor",
 		Short: "Look whether everything is as it should be, and say what to do where not",
 		Long: `Looks at all shards: each partition's owner, gaps in channels, inboxes against
-channels, rows where they do not belong, what is owed, guards, rights, settings,
+channels, unread and mention numbers against the messages, rows where they do not belong, what is owed, guards, rights, settings,
 schemas, the ring, space. It reads only; with --fix it has inboxes that stay
-behind brought up to date, which can do no harm.
+behind brought up to date and wrong numbers counted anew, which can do no harm.
 
 It ends with 1 if something is against what Gori promises.`,
 		Args: noArgs,
@@ -44,7 +44,7 @@ It ends with 1 if something is against what Gori promises.`,
 	t.flags(c)
 	f := c.Flags()
 	f.BoolVar(&o.Quick, "quick", false, "leave out what reads whole tables")
-	f.BoolVar(&o.Fix, "fix", false, "have inboxes that stay behind brought up to date")
+	f.BoolVar(&o.Fix, "fix", false, "have inboxes that stay behind brought up to date, and wrong unread numbers counted anew")
 	f.DurationVar(&o.Limit, "limit", time.Minute, "how long one statement may take")
 	return c
 }
@@ -104,6 +104,14 @@ func printReport(w io.Writer, r *doctor.Report) {
 		}
 	}
 	fmt.Fprintf(w, "\n%d problems, %d warnings\n", r.Problems, r.Warnings)
+	for _, m := range r.Unread[:min(len(r.Unread), 20)] {
+		mended := ""
+		if m.Mended {
+			mended = ", mended"
+		}
+		fmt.Fprintf(w, "user %d in channel %d (home %s): unread %d instead of %d, mentions %d instead of %d%s\n",
+			m.User, m.Channel, m.Home, m.Unread, m.WantUnread, m.Mentions, m.WantMentions, mended)
+	}
 	if r.Fixed > 0 {
 		fmt.Fprintf(w, "%d channels' inboxes will be brought up to date\n", r.Fixed)
 	}

@@ -44,7 +44,7 @@ type Options struct {
 	Limit  time.Duration // of each statement; default 1 min
 	Settle time.Duration // what is owed may be owed for so long; default 5 s
 	Quick  bool          // leave out what reads whole tables
-	Fix    bool          // have inboxes that stay behind brought up to date
+	Fix    bool          // have inboxes that stay behind brought up to date, and wrong numbers counted anew
 }
 
 // Report is what an examination has found, the worst first.
@@ -53,6 +53,8 @@ type Report struct {
 	Problems int       `json:"problems"`
 	Warnings int       `json:"warnings"`
 	Fixed    int       `json:"fixed"` // channels whose inboxes will be brought up to date
+	// Unread are wrong numbers of people in channels, to 1000 of them.
+	Unread []Miscount `json:"unread,omitempty"`
 }
 
 // exam is an examination under way.
@@ -61,6 +63,8 @@ type exam struct {
 	mu    sync.Mutex
 	found []Finding
 	fixed int
+	// miscounts are of the one goroutine that counts.
+	miscounts []Miscount
 }
 
 // patient is one shard.
@@ -96,6 +100,7 @@ func Examine(ctx context.Context, o Options) *Report {
 	x.together(list)
 	if !o.Quick && len(list) == len(o.Shards) {
 		x.inboxes(ctx, list)
+		x.unread(ctx, list)
 	}
 	return x.report()
 }
@@ -119,7 +124,7 @@ func (x *exam) report() *Report {
 	slices.SortStableFunc(x.found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(rank[a.Level], rank[b.Level]), cmp.Compare(a.Check, b.Check), cmp.Compare(a.Shard, b.Shard))
 	})
-	r := &Report{Findings: x.found, Fixed: x.fixed}
+	r := &Report{Findings: x.found, Fixed: x.fixed, Unread: x.miscounts}
 	for _, f := range x.found {
 		switch f.Level {
 		case Problem:

@@ -44,7 +44,7 @@ func newSystem(t testing.TB) *system {
 	ok(t, err)
 	ok(t, store.MigrateAll(t.Context(), s.opt.Shards, nil, m))
 	s.opt.Ring, s.opt.Settle = shard.FirstRing(m), 10*time.Millisecond
-	s.Store, err = store.Open(t.Context(), store.Config{Shards: s.opt.Shards, SweepEvery: 50 * time.Millisecond})
+	s.Store, err = store.Open(t.Context(), store.Config{Shards: s.opt.Shards, SweepEvery: 50 * time.Millisecond, PingTimeout: 2 * time.Minute})
 	ok(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -133,7 +133,7 @@ func bad(r *Report) []string {
 func (s *system) settled(t testing.TB) *Report {
 	t.Helper()
 	var r *Report
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); {
 		if r = Examine(t.Context(), s.opt); len(bad(r)) == 0 {
 			return r
 		}
