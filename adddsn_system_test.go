@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,8 +10,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"gori/store/local"
 	"gori/store/storetest"
@@ -114,26 +111,11 @@ func (s *served) owners() string {
 	return strings.Join(list, ", ")
 }
 
-// statements runs SQL on a database.
-func statements(t *testing.T, dsn string, list ...string) {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.WithoutCancel(t.Context()))
-	for _, sql := range list {
-		if _, err := conn.Exec(t.Context(), sql); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-	}
-}
-
 // withPasswords has a server ask everybody but its owner for a password, and
 // returns the address of an empty database that keeper owns.
 func withPasswords(t *testing.T, in *local.Instance) (dsn string) {
 	t.Helper()
-	statements(t, in.DSN("postgres"), "CREATE ROLE keeper LOGIN CREATEROLE PASSWORD 'the keeper''s own'", "CREATE ROLE guest LOGIN PASSWORD 'any'",
+	storetest.Exec(t, in.DSN("postgres"), "CREATE ROLE keeper LOGIN CREATEROLE PASSWORD 'the keeper''s own'", "CREATE ROLE guest LOGIN PASSWORD 'any'",
 		"CREATE DATABASE town OWNER keeper ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0",
 		"CREATE DATABASE latin OWNER keeper ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
 	// The server's user need not be able to read what only this one may.

@@ -21,7 +21,7 @@ import (
 // envServer names the socket folder of a server to use instead of a new one.
 const envServer = "GORI_TEST_PG"
 
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // shared is the server of this test process.
 var shared struct {
@@ -85,6 +85,23 @@ func DSNs(t testing.TB, n int) []string {
 		}
 	})
 	return dsns
+}
+
+// Exec runs statements on a database, each by itself.
+func Exec(t testing.TB, dsn string, statements ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	for _, sql := range statements {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
 }
 
 func execEach(dsn, format string, names []string) error {
