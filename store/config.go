@@ -55,6 +55,7 @@ type Config struct {
 	RosterIDs    int           // member ids kept in memory; default 2,000,000
 	PingEvery    time.Duration // how often a shard is asked whether it lives; default 300 ms
 	PingTimeout  time.Duration // silence after which it counts as down; default 600 ms
+	FindTimeout  time.Duration // how long a search by name waits for the slowest shard; default 700 ms
 	WritePace    time.Duration // under load, at least this long from the beginning of one append transaction of a writer to the next; default 20 ms, negative: none
 	InboxPace    time.Duration // at least this long from one inbox transaction of a shard to the next; default 150 ms, negative: none
 	SweepEvery   time.Duration // how often left-over fan-outs are looked for; default 2 s
@@ -105,6 +106,7 @@ func (c Config) withDefaults() (Config, error) {
 	orElse(&c.RosterIDs, 2_000_000)
 	orElse(&c.PingEvery, 300*time.Millisecond)
 	orElse(&c.PingTimeout, 600*time.Millisecond)
+	orElse(&c.FindTimeout, 700*time.Millisecond)
 	orElse(&c.WritePace, 20*time.Millisecond)
 	orElse(&c.InboxPace, 150*time.Millisecond)
 	orElse(&c.SweepEvery, 2*time.Second)

@@ -82,7 +82,7 @@ func (h *harness) send(ch chat.ChannelID, u chat.UserID, n int, body string) cha
 // settled waits until every fan-out is done.
 func (h *harness) settledAll() {
 	h.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		left := 0
 		for _, sh := range h.shards() {

@@ -95,15 +95,6 @@ func TestACommitInDoubtIsSettledByTheSameCall(t *testing.T) {
 	}
 }
 
-func soon(t testing.TB, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not happen")
-		}
-	}
-}
-
 // One shard is killed and comes back while people send on both: what was
 // acknowledged is there once, the other shard's channels go on, and sends to
 // the dead one fail soon, with an error that says to come back.
@@ -179,9 +170,7 @@ func TestAKilledShard(t *testing.T) {
 	stop.Store(true)
 	wg.Wait()
 	t.Logf("slowest send on the living shard %d ms, slowest refusal by the dead one %d ms", slowest.Load(), worst.Load())
-	if worst.Load() > 1500 { // 1 s is promised; the machine may be busy
-		t.Errorf("a refusal took %d ms", worst.Load())
-	}
+	promised(t, "a refusal", time.Duration(worst.Load())*time.Millisecond, 1500*time.Millisecond)
 	for slot, sh := range h.shards() {
 		rows, _ := sh.pool().Query(context.Background(), "SELECT seq, client_msg_id FROM data.messages WHERE channel_id = $1 ORDER BY seq", int64(chs[slot]))
 		var seq, n chat.Seq
@@ -218,10 +207,13 @@ func ctxWithRun(t *testing.T, s *Store) {
 // A shard that hangs, rather than being dead, is found out as soon.
 func TestAFrozenShard(t *testing.T) {
 	ins, dsns := durableRing(t, 1)
-	h := &harness{t, openOn(t, dsns)}
+	h := &harness{t, openOn(t, dsns, func(c *Config) { c.PingTimeout = 0 })}
 	a, b := h.user(), h.user()
 	ch := h.channel(a, b)
-	h.send(ch, a, 1, "before")
+	soon(t, func() bool { // it may have been taken for dead already, on a busy host
+		_, err := h.Append(t.Context(), chat.Draft{Channel: ch, Sender: a, ClientMsgID: cid(1), Body: "before"})
+		return err == nil
+	})
 	signal := func(sig syscall.Signal) {
 		for _, pid := range serverPIDs(ins) {
 			_ = syscall.Kill(pid, sig)
@@ -235,10 +227,7 @@ func TestAFrozenShard(t *testing.T) {
 	wantCode(t, err, chat.CodeShardDown)
 	_, err = h.MemberIDs(t.Context(), ch, 1)
 	wantCode(t, err, chat.CodeShardDown)
-	t.Logf("refused after %v", took)
-	if took > 1500*time.Millisecond { // 1 s is promised; the machine may be busy
-		t.Errorf("refused after %v", took)
-	}
+	promised(t, "a refusal", took, 1500*time.Millisecond)
 	signal(syscall.SIGCONT)
 	soon(t, func() bool {
 		rs, err := h.Append(t.Context(), chat.Draft{Channel: ch, Sender: a, ClientMsgID: cid(2), Body: "frozen"})
@@ -284,7 +273,7 @@ func TestInboxesFollowAHomeShardThatWasAway(t *testing.T) {
 
 // What a node that died has left in fanout_pending is finished by others.
 func TestTheSweeperFinishesWhatADeadNodeLeft(t *testing.T) {
-	h := newHarness(t, 2, func(c *Config) { c.SweepAge, c.SweepEvery = time.Second, 20*time.Millisecond })
+	h := newHarness(t, 2, func(c *Config) { c.SweepAge, c.SweepEvery = 30*time.Second, 20*time.Millisecond })
 	ctxWithRun(t, h.Store)
 	a, b := h.user(), h.user()
 	ch := h.channel(a, b)
@@ -323,6 +312,7 @@ func TestAFullQueueRefusesAtOnce(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		done <- h.Store.write(context.Background(), partitionOf(ch), func(ctx context.Context, tx pgx.Tx) error {
+			staysIdle(t, tx)
 			_, err := tx.Exec(ctx, "SELECT 1 FROM data.channels WHERE partition = $1 FOR UPDATE", int32(partitionOf(ch)))
 			close(held)
 			<-release
@@ -342,6 +332,7 @@ func TestAFullQueueRefusesAtOnce(t *testing.T) {
 				if refused.Add(1) >= 15 {
 					busy.Store(1)
 				}
+			case chat.ErrorOf(err).Retry: // waited for the row too long
 			default:
 				t.Error(err)
 			}

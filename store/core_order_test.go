@@ -73,7 +73,7 @@ func TestConcurrentSendsAreLinearizable(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if res := porcupine.CheckOperationsTimeout(sendModel, ops, 20*time.Second); res != porcupine.Ok {
+	if res := porcupine.CheckOperationsTimeout(sendModel, ops, patience); res != porcupine.Ok {
 		t.Errorf("%d sends are not linearizable: %v", len(ops), res)
 	}
 }

@@ -134,30 +134,10 @@ func TestAFencedPartitionIsRetriedAndAGoneOneFollowed(t *testing.T) {
 	}
 }
 
-// clear removes what a shard has of a partition.
-func (h *harness) clear(slot int, p shard.Partition) {
-	h.t.Helper()
-	ctx := context.Background()
-	err := pgx.BeginFunc(ctx, h.shards()[slot].pool(), func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT set_config('gori.gate', $1, true)", fmt.Sprintf("/%d/", p)); err != nil {
-			return err
-		}
-		for _, table := range []string{"channels", "members", "messages"} {
-			if _, err := tx.Exec(ctx, "DELETE FROM data."+table+" WHERE partition = $1", int32(p)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-}
-
 // A partition goes to and fro between two shards while people write to its
 // channel: nothing acknowledged is lost, doubled or reordered.
 func TestWritersDuringHandOvers(t *testing.T) {
-	h := newHarness(t, 2, func(c *Config) { c.MovingBudget = 5 * time.Second })
+	h := newHarness(t, 2, func(c *Config) { c.MovingBudget = patience })
 	a, b := h.user(), h.user()
 	ch := h.channel(a, b)
 	p := partitionOf(ch)
@@ -276,6 +256,7 @@ func writerBeforeFence(h *harness, ch chat.ChannelID, a chat.UserID) bool {
 	go func() {
 		first := sync.OnceFunc(func() { close(inside) })
 		done <- h.Store.write(context.Background(), p, func(ctx context.Context, tx pgx.Tx) error {
+			staysIdle(h.t, tx)
 			first()
 			<-goOn
 			return insertMessage(ctx, tx, ch, a)
@@ -316,6 +297,7 @@ func writerDuringFence(h *harness, ch chat.ChannelID, a chat.UserID) bool {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	staysIdle(h.t, tx)
 	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(77, $1)", int32(p)); err != nil {
 		h.t.Fatal(err)
 	}
@@ -323,6 +305,7 @@ func writerDuringFence(h *harness, ch chat.ChannelID, a chat.UserID) bool {
 	go func() {
 		first := sync.OnceFunc(func() { close(inside) })
 		done <- h.Store.write(ctx, p, func(ctx context.Context, tx pgx.Tx) error {
+			staysIdle(h.t, tx)
 			first()
 			<-goOn
 			return insertMessage(ctx, tx, ch, a)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -45,7 +44,7 @@ func courtOf(w *world) *court {
 	c.engine = move.New(move.Config{
 		DSN:    func(id shard.ID) (string, error) { return c.at[id], nil },
 		Shards: func() (ids []shard.ID) { return c.ids() },
-		Budget: 5 * time.Second,
+		Budget: patience,
 	})
 	return c
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,9 +52,21 @@ func (w *world) forgetMember(id chat.ChannelID, u chat.UserID) {
 	}
 }
 
+// newStill is a world that sweeps often and whose clock stands still but for what
+// the test adds to it.
+func newStill(t testing.TB, shards int) (*world, *atomic.Int64) {
+	t.Helper()
+	var passed atomic.Int64
+	start := time.Now()
+	return newWorld(t, shards, func(c *Config) {
+		c.SweepEvery = 10 * time.Millisecond
+		c.Clock = func() time.Time { return start.Add(time.Duration(passed.Load())) }
+	}), &passed
+}
+
 func TestWhatADeadNodeLeftIsSwept(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 2, func(c *Config) { c.SweepEvery = 10 * time.Millisecond })
+	w, passed := newStill(t, 2)
 	ids := w.people(3)
 	id := w.group(ids[0], ids[1:]...)
 	w.quiet()
@@ -65,7 +78,7 @@ func TestWhatADeadNodeLeftIsSwept(t *testing.T) {
 	if n, tries := w.owed(); n != 3 || tries != 0 {
 		t.Fatalf("%d effects and %d tries before they are stale", n, tries)
 	}
-	w.ahead.Add(int64(effectStale + time.Second))
+	passed.Add(int64(effectStale + time.Second))
 	w.quiet()
 	if st := w.friendState(ids[0], ids[1]); st != chat.FriendReceived {
 		t.Errorf("the request did not arrive: %q", st)
@@ -78,27 +91,25 @@ func TestWhatADeadNodeLeftIsSwept(t *testing.T) {
 // An effect that cannot be applied is tried again, ever more rarely.
 func TestEffectsBackOff(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1, func(c *Config) { c.SweepEvery = 10 * time.Millisecond })
+	w, passed := newStill(t, 1)
 	u := w.person("ann")
 	// It names users that do not exist, which a muzzle cannot deal with once it finds their channel.
 	if err := w.makeDirect(t.Context(), chat.DirectID(u, 77, 0), u, 77); err != nil {
 		t.Fatal(err)
 	}
-	var last time.Time
-	for want := 1; want <= 3; want++ {
-		eventually(t, "another try", func() bool {
-			w.ahead.Add(int64(time.Second))
-			_, tries := w.owed()
-			return tries >= want
-		})
+	left := func() time.Duration {
 		var next time.Time
 		if err := w.shards()[0].pool().QueryRow(t.Context(), `SELECT next_at FROM data.effects`).Scan(&next); err != nil {
 			t.Fatal(err)
 		}
-		if !next.After(last) || !next.After(w.now().Add(time.Second)) {
-			t.Fatalf("the next try is at %v, now is %v", next, w.now())
+		return next.Sub(w.now())
+	}
+	for want, pause := 1, effectStale; want <= 3; want, pause = want+1, 2*pause {
+		passed.Add(int64(left() + time.Millisecond)) // until the next try is due, and no longer
+		eventually(t, "another try", func() bool { _, tries := w.owed(); return tries >= want })
+		if got := left(); got < pause-time.Millisecond || got > pause {
+			t.Fatalf("after %d tries the next one comes in %v", want, got)
 		}
-		last = next
 	}
 }
 

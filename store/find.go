@@ -6,16 +6,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 	"unicode"
 
 	"github.com/jackc/pgx/v5"
 
 	"gori/chat"
 )
-
-// findPatience is how long a search by name waits for the slowest shard.
-const findPatience = 700 * time.Millisecond
 
 // Find searches login names and display names by prefix, over all shards at
 // once. A shard that does not answer in time makes the result partial. Disabled
@@ -26,7 +22,7 @@ func (s *Store) Find(ctx context.Context, prefix string, limit int) ([]chat.User
 		return []chat.User{}, false, nil
 	}
 	limit = min(max(limit, 1), chat.MaxUserSearchPage)
-	ctx, cancel := context.WithTimeout(ctx, findPatience)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.FindTimeout)
 	defer cancel()
 	var mu sync.Mutex
 	found := []chat.User{}

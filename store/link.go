@@ -87,7 +87,7 @@ func (s *Store) connConfig(dsn string) (*pgxpool.Config, error) {
 	if s.cfg.Dial != nil {
 		pc.ConnConfig.DialFunc = s.cfg.Dial
 	}
-	pc.ConnConfig.ConnectTimeout = 2 * time.Second
+	pc.ConnConfig.ConnectTimeout = max(2*time.Second, s.cfg.PingTimeout)
 	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	for k, v := range map[string]string{
 		"application_name":                    "gori",

@@ -3,11 +3,14 @@ package store
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"gori/chat"
 	"gori/shard"
@@ -195,5 +198,25 @@ func TestAReadBegunBeforeTheOwnershipIsMadeAgain(t *testing.T) {
 	err = h.read(t.Context(), p, func(context.Context, querier) error { runs++; return nil })
 	if err != nil || runs != 3 {
 		t.Errorf("a later read ran until run %d: %v", runs, err)
+	}
+}
+
+// clear removes what a shard has of a partition.
+func (h *harness) clear(slot int, p shard.Partition) {
+	h.t.Helper()
+	ctx := context.Background()
+	err := pgx.BeginFunc(ctx, h.shards()[slot].pool(), func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT set_config('gori.gate', $1, true)", fmt.Sprintf("/%d/", p)); err != nil {
+			return err
+		}
+		for _, table := range []string{"channels", "members", "messages"} {
+			if _, err := tx.Exec(ctx, "DELETE FROM data."+table+" WHERE partition = $1", int32(p)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		h.t.Fatal(err)
 	}
 }

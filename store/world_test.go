@@ -71,13 +71,13 @@ func (w *world) told(match func(chat.InboxNotice) bool) bool {
 // eventually waits for what happens a moment later.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		if ok() {
 			return
 		}
 		_ = nap(context.Background(), 2*time.Millisecond)
 	}
-	t.Fatalf("not within 10 s: %s", what)
+	t.Fatalf("not within %v: %s", patience, what)
 }
 
 func account(name string) chat.NewAccount {

@@ -32,7 +32,8 @@ type System struct {
 	// one batch may overtake those of the one before, so an entry may know the
 	// last seq a moment before an earlier mention. nil: nothing ever is.
 	Settle func(t *testing.T, ch chat.ChannelID)
-	// Patience is how long inboxes may take to follow; 0: 5 s.
+	// Patience is how long inboxes may take to follow; 0: a minute, which only
+	// ends what hangs.
 	Patience time.Duration
 }
 
@@ -249,7 +250,7 @@ func (b *bench) eventually(check func() string) {
 	b.Helper()
 	patience := b.Patience
 	if patience == 0 {
-		patience = 5 * time.Second
+		patience = time.Minute
 	}
 	deadline := time.Now().Add(patience)
 	tick := time.NewTicker(2 * time.Millisecond)

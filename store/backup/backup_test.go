@@ -111,7 +111,7 @@ func usable(t *testing.T, w *world, s *store.Store, said map[chat.ChannelID]int)
 		}
 		return len(page.Entries) != len(w.channels)
 	}
-	for deadline := time.Now().Add(time.Minute); behind(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); behind(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("inboxes stay behind")
 		}

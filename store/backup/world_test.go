@@ -54,7 +54,7 @@ func newWorld(t testing.TB, n int) *world {
 
 func open(t testing.TB, shards []store.ShardConfig) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Config{Shards: shards})
+	s, err := store.Open(t.Context(), store.Config{Shards: shards, PingTimeout: 2 * time.Minute}) // a busy host may be slow
 	ok(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
