@@ -174,17 +174,19 @@ func (s *Server) steadily(w http.ResponseWriter, r *http.Request, h handler) (an
 		return h(w, r)
 	}
 	began := s.now()
-	for {
+	for first := true; ; first = false {
 		still := s.cfg.Chat.Steady(r.Context())
+		if !first {
+			if _, err := s.authenticate(r); err != nil {
+				return nil, err
+			}
+		}
 		body, err := h(w, r)
 		if err != nil || still() {
 			return body, err
 		}
 		if s.now().Sub(began) > againWithin {
 			return nil, chat.ErrStoodStill
-		}
-		if _, err := s.authenticate(r); err != nil {
-			return nil, err
 		}
 	}
 }
