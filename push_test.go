@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"gori/notify/notifytest"
 )
@@ -31,26 +30,21 @@ func TestPushThroughANode(t *testing.T) {
 	direct := e.must(ann.token, "POST", "/direct", fmt.Sprintf(`{"user":%q}`, bob.id), "")["id"].(string)
 	group := e.must(ann.token, "POST", "/channels", fmt.Sprintf(`{"key":%q,"name":"모임","members":[%q]}`, msgID(1), bob.id), "")["id"].(string)
 	read := e.must(ann.token, "POST", "/channels/"+group+"/messages", `{"body":"다른 기기에서 읽음"}`, msgID(2))
+	e.must(bob.token, "PUT", "/channels/"+group+"/read", fmt.Sprintf(`{"seq":%v}`, read["seq"]), "")
 	e.must(ann.token, "POST", "/channels/"+direct+"/messages", `{"body":"첫째"}`, msgID(3))
 	sent := e.must(ann.token, "POST", "/channels/"+direct+"/messages", `{"body":"둘째"}`, msgID(4))
-	e.must(bob.token, "PUT", "/channels/"+group+"/read", fmt.Sprintf(`{"seq":%v}`, read["seq"]), "")
 
-	await := func(n int, within time.Duration) notifytest.Push {
+	await := func(n int) notifytest.Push {
 		t.Helper()
-		for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-			if got := service.Pushes(); len(got) >= n {
-				return got[n-1]
-			}
-		}
-		t.Fatalf("%d pushes after %s: %+v", len(service.Pushes()), within, service.Pushes())
-		return notifytest.Push{}
+		eventually(t, fmt.Sprint(n, " pushes"), func() bool { return len(service.Pushes()) >= n })
+		return service.Pushes()[n-1]
 	}
-	p := await(2, 90*time.Second)
+	p := await(2)
 	if p.Text("kind") != "message" || p.Text("channel") != direct || p.Payload["seq"] != sent["seq"] || p.Text("body") != "둘째" || p.Text("sender") != "ann" {
 		t.Errorf("push %s", p.Raw)
 	}
 	e.must(bob.token, "PUT", "/channels/"+direct+"/read", fmt.Sprintf(`{"seq":%v}`, sent["seq"]), "")
-	if p = await(3, 30*time.Second); p.Text("kind") != "clear" || p.Text("channel") != direct {
+	if p = await(3); p.Text("kind") != "clear" || p.Text("channel") != direct {
 		t.Errorf("after reading: %s", p.Raw)
 	}
 	for _, p := range service.Pushes() {

@@ -110,10 +110,10 @@ func (t *taps) cut(ctx context.Context, id, how string, d time.Duration) error {
 	heal := make(chan struct{})
 	p.mu.Lock()
 	p.how, p.heal = how, heal
-	p.mu.Unlock()
 	if how == torture.CutRefuse || how == torture.CutBreak {
-		p.drop()
+		p.dropLocked()
 	}
+	p.mu.Unlock()
 	select {
 	case <-ctx.Done():
 	case <-t.ctx.Done():
@@ -133,6 +133,10 @@ func (t *taps) cut(ctx context.Context, id, how string, d time.Duration) error {
 func (p *tap) drop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.dropLocked()
+}
+
+func (p *tap) dropLocked() {
 	for c := range p.conns {
 		_ = c.Close()
 	}
