@@ -78,6 +78,7 @@ func node(t *testing.T, name string) *httptest.Server {
 			_, _ = io.WriteString(w, name+" "+r.Header.Get("X-Forwarded-For"))
 			return
 		}
+		w.Header().Set("Asked", r.RequestURI)
 		c, err := websocket.Accept(w, r, nil)
 		if err != nil {
 			return
@@ -176,6 +177,29 @@ func TestProxyServesNodesAndSockets(t *testing.T) {
 		_, data, err := conn.Read(t.Context())
 		if err != nil || string(data) != want {
 			t.Errorf("socket of %s answered %q, %v; want %q", name, data, err, want)
+		}
+		_ = conn.CloseNow()
+	}
+}
+
+// A socket on a node that is gone is opened on another one, which is told all
+// that the first would have been told.
+func TestSocketOfADeadNodeIsServedByAnother(t *testing.T) {
+	b := node(t, "b")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := l.Addr().String()
+	_ = l.Close()
+	_, c := start(t, Node{Name: "n1", Addr: dead}, Node{Name: "n2", Addr: addr(b)})
+	for range 3 {
+		conn, res, err := websocket.Dial(t.Context(), "ws://"+c.Listen+"/n/n1/ws?resume=1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := res.Header.Get("Asked"); got != "/api/v1/ws?resume=1" {
+			t.Errorf("the other node was asked for %s", got)
 		}
 		_ = conn.CloseNow()
 	}
