@@ -57,14 +57,18 @@ func insertLogin(ctx context.Context, tx pgx.Tx, user chat.UserID, id chat.Login
 	return ended, loginsEnded(ctx, tx, user, ended)
 }
 
-// Authenticate finds the login that a token belongs to: one indexed query on
-// the user's home shard.
+// Authenticate finds the login that a token belongs to: one indexed query, one
+// round trip, on the user's home shard.
 func (s *Store) Authenticate(ctx context.Context, user chat.UserID, tokenHash [32]byte) (chat.Identity, error) {
 	id := chat.Identity{User: user}
 	err := s.readCrowd(ctx, shard.Of(user), func(ctx context.Context, q querier) error {
-		err := q.QueryRow(ctx, `SELECT l.login_id, u.admin FROM data.logins l JOIN data.users u USING (partition, user_id)
+		b := &pgx.Batch{}
+		b.Queue(`SELECT l.login_id, u.admin FROM data.logins l JOIN data.users u USING (partition, user_id)
 			WHERE l.partition = $1 AND l.user_id = $2 AND l.token_hash = $3 AND l.last_used_at > $4 AND NOT u.disabled`,
-			shard.Of(user), user, tokenHash[:], s.now().Add(-loginIdleLimit)).Scan(&id.Login, &id.Admin)
+			shard.Of(user), user, tokenHash[:], s.now().Add(-loginIdleLimit))
+		res := q.SendBatch(ctx, b)
+		defer res.Close()
+		err := res.QueryRow().Scan(&id.Login, &id.Admin)
 		return orNotFound(err, chat.CodeUnauthenticated, "log in first")
 	})
 	if err != nil {

@@ -212,14 +212,16 @@ func (s *Store) readOn(ctx context.Context, sh *shardConn, p shard.Partition, fn
 		return nil, sh.settle(ctx, err)
 	}
 	defer conn.Release()
-	fnErr := sh.settle(ctx, fn(ctx, conn))
+	q := &closing{q: conn, p: p}
+	fnErr := sh.settle(ctx, fn(ctx, q))
 	if code := chat.CodeOf(fnErr); code == chat.CodeShardDown || ctx.Err() != nil {
 		return nil, fnErr
 	}
-	says := &ownerRow{Partition: int32(p)}
-	err = conn.QueryRow(ctx, `SELECT state, epoch, peer FROM control.partition_owner WHERE partition = $1`, int32(p)).Scan(&says.State, &says.Epoch, &says.Peer)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return nil, sh.settle(ctx, err)
+	says := q.says
+	if says == nil {
+		if says, err = scanOwner(conn.QueryRow(ctx, sqlOwner, int32(p)), p); err != nil {
+			return nil, sh.settle(ctx, err)
+		}
 	}
 	if says.State == "fenced" {
 		s.askPeer(ctx, says)
