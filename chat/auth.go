@@ -12,7 +12,8 @@ import (
 
 // Bounds of what is remembered of logins.
 const (
-	authFor     = 500 * time.Millisecond // how long a node trusts what it has read; what is taken away meanwhile it hears or reads
+	authFor     = 500 * time.Millisecond // how long a node trusts what it has read; what is taken away meanwhile it hears
+	authWatched = 30 * time.Second       // and how long while it reads, all the time, what was taken away
 	maxAuths    = 50_000
 	touchEvery  = 30 * time.Second // last_used_at is written in bulk
 	maxTouched  = 50_000
@@ -21,7 +22,8 @@ const (
 )
 
 // authCache remembers for a moment which tokens are good, so that a page that
-// asks twenty things costs one look-up.
+// asks twenty things costs one look-up, and so do the devices of a node that has
+// died, each of which asks where to go and then comes.
 type authCache struct {
 	mu      sync.Mutex
 	gen     uint64 // grows with every revocation; what was read before is not kept
@@ -30,8 +32,8 @@ type authCache struct {
 }
 
 type knownLogin struct {
-	who   Identity
-	until time.Time
+	who  Identity
+	read time.Time
 }
 
 func (c *authCache) init() {
@@ -50,7 +52,7 @@ func (p *PeopleService) Authenticate(ctx context.Context, token string) (Identit
 	gen := c.gen
 	known, ok := c.byHash[hash]
 	c.mu.Unlock()
-	if ok && known.who.User == user && now.Before(known.until) {
+	if ok && known.who.User == user && now.Sub(known.read) < p.trustFor(now) {
 		return known.who, nil
 	}
 	who, err := p.logins.Authenticate(ctx, user, hash)
@@ -63,12 +65,22 @@ func (p *PeopleService) Authenticate(ctx context.Context, token string) (Identit
 		if len(c.byHash) >= maxAuths {
 			c.byHash = make(map[[32]byte]knownLogin)
 		}
-		c.byHash[hash] = knownLogin{who, now.Add(authFor)}
+		c.byHash[hash] = knownLogin{who, now}
 	}
 	if _, known := c.touched[who]; known || len(c.touched) < maxTouched {
 		c.touched[who] = now
 	}
 	return who, nil
+}
+
+// trustFor is how old what was read of a login may be now. As long as this node
+// looks at what is taken away, and has read all of it of late, an ended login is
+// forgotten as soon as its sockets are closed.
+func (p *PeopleService) trustFor(now time.Time) time.Duration {
+	if l := &p.svc.hub.lease; l.on.Load() && l.holds(now) && p.svc.watched.Load() {
+		return authWatched
+	}
+	return authFor
 }
 
 // forget takes ended logins out of what this node remembers.

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -45,7 +46,9 @@ func NewChooser(random func(n int) int, now func() time.Time) *Chooser {
 // region come first, if it is named and one of them has room. Of two drawn at
 // random the one with the greater share of free places is taken: as good as
 // the best of all, and two nodes that choose at the same time do not both
-// choose the same (Mitzenmacher, The Power of Two Choices, 2001).
+// choose the same (Mitzenmacher, The Power of Two Choices, 2001). A node that is
+// about as free as the other one chooses itself, for it knows the login already;
+// who asks has been spread over the nodes before.
 func (c *Chooser) Choose(nodes []NodeState, region string) (chosen NodeState, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,8 +85,16 @@ type candidate struct {
 	load float64
 }
 
+// selfSlack is by how much of its places a node may be fuller than another one
+// and choose itself all the same: of the other it knows less, and later.
+const selfSlack = 0.05
+
 func (c *Chooser) ofTwo(all []candidate) NodeState {
-	i := c.random(len(all))
+	i := slices.IndexFunc(all, func(one candidate) bool { return one.node.Self })
+	slack := selfSlack
+	if i < 0 {
+		i, slack = c.random(len(all)), 0
+	}
 	if len(all) == 1 {
 		return all[i].node
 	}
@@ -91,7 +102,7 @@ func (c *Chooser) ofTwo(all []candidate) NodeState {
 	if j >= i {
 		j++
 	}
-	if all[j].load < all[i].load {
+	if all[j].load < all[i].load-slack {
 		i = j
 	}
 	return all[i].node

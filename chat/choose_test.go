@@ -36,6 +36,11 @@ func TestChooseOnlyWhoTakesPeople(t *testing.T) {
 		"fuller than the others":   {"kr", func(n []NodeState) { n[0].Sessions = 10_000 }, "b c"},
 		"the emptier by its share": {"kr", func(n []NodeState) { n[0].Sessions, n[0].Capacity = 100, 200; n[1].Sessions = 1000 }, "b c"},
 		"no capacity":              {"kr", func(n []NodeState) { n[0].Capacity, n[1].Capacity, n[2].Capacity = 0, 0, 0 }, ""},
+		"itself":                   {"kr", func(n []NodeState) { n[1].Self = true }, "b"},
+		"itself, a little fuller":  {"kr", func(n []NodeState) { n[1].Self, n[1].Sessions = true, 900 }, "b"},
+		"itself, if near":          {"us", func(n []NodeState) { n[1].Self, n[2].Region = true, "us" }, "c"},
+		"itself, but much fuller":  {"kr", func(n []NodeState) { n[1].Self, n[1].Sessions = true, 2_000 }, "a c"},
+		"itself, but draining":     {"kr", func(n []NodeState) { n[1].Self, n[1].Draining = true, true }, "a c"},
 		"all draining": {"kr", func(n []NodeState) {
 			for i := range n {
 				n[i].Draining = true
@@ -74,12 +79,13 @@ func TestChooseOnlyWhoTakesPeople(t *testing.T) {
 func TestChooseSpreadsAStorm(t *testing.T) {
 	for name, beatAt := range map[string]int{"frozen beats": 0, "a beat in the middle": 2500} {
 		for seed := range uint64(9) {
-			spreadStorm(t, name, seed, int(seed%3)+1, beatAt)
+			spreadStorm(t, name, seed, int(seed%3)+1, beatAt, false)
+			spreadStorm(t, name+", nodes that choose", seed, 3, beatAt, true)
 		}
 	}
 }
 
-func spreadStorm(t *testing.T, name string, seed uint64, several, beatAt int) {
+func spreadStorm(t *testing.T, name string, seed uint64, several, beatAt int, ofNodes bool) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	now := time.Unix(1_800_000_000, 0)
 	nodes := threeNodes()
@@ -93,6 +99,9 @@ func spreadStorm(t *testing.T, name string, seed uint64, several, beatAt int) {
 			for k := range nodes {
 				nodes[k].Age, nodes[k].Sessions = 0, counts[nodes[k].Name]
 			}
+		}
+		for k := range nodes {
+			nodes[k].Self = ofNodes && k == i%several
 		}
 		n, ok := choosers[i%several].Choose(nodes, "kr")
 		if !ok {

@@ -74,6 +74,7 @@ type Service struct {
 
 	work     deliveries
 	repaired atomic.Int64 // inboxes read because something was not told
+	watched  atomic.Bool  // the last look at revocations read all of them
 }
 
 // NewService makes a service, or tells which part is missing.
