@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"runtime"
@@ -28,6 +29,11 @@ const (
 	// A process that ends this often within this time keeps dying.
 	deathsAreMany = 3
 	deathsWithin  = 30 * time.Second
+	// A process that can be spared is not started again at once, but after so
+	// long and up to so much more.
+	restFor    = 10 * time.Second
+	restJitter = 2 * time.Second
+	restLook   = 200 * time.Millisecond // how often it is seen whether it can be spared still
 )
 
 // child is a process of this program that is kept running: started again, with
@@ -41,6 +47,9 @@ type child struct {
 	logger  *slog.Logger
 	ready   func(ctx context.Context) error // returns when the process serves
 	change  chan chan error                 // asks Run for another process
+	// spared tells that others do its work meanwhile; nil: nobody does. What they
+	// have to do when it dies is enough for this host's processors: its start waits.
+	spared func() bool
 
 	mu     sync.Mutex
 	pid    int         // guarded by mu; 0 when none runs
@@ -98,12 +107,16 @@ func (c *child) setPID(pid int) {
 //
 // The goroutine stays bound to its thread: the parent-death signal, which ends
 // the child when this process is killed, fires when the starting thread ends.
+//
+// It has a session of its own, as PostgreSQL's processes have: kernels share the
+// processors out by sessions first, and to be one of ten in a session would mean
+// to wait for each of PostgreSQL's.
 func (c *child) start() *process {
 	cmd := exec.Command(c.program, c.args...)
 	cmd.Env = c.env()
 	cmd.ExtraFiles = c.files
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
 	p, started := &process{ended: make(chan struct{})}, make(chan struct{})
 	go func() {
 		runtime.LockOSThread()
@@ -140,12 +153,14 @@ func (c *child) Run(ctx context.Context, up func()) error {
 		case <-p.ended:
 			c.died()
 			pause := wait.Next(time.Since(begun))
+			rests := c.spared != nil && c.spared()
+			if rests {
+				pause = max(pause, restFor+rand.N(restJitter))
+			}
 			c.logger.Warn(c.name+" ended; starting it again", "error", p.err, "in", pause)
-			select {
-			case asked = <-c.change:
-			case <-ctx.Done():
+			var ok bool
+			if asked, ok = c.pause(ctx, pause, rests); !ok {
 				return nil
-			case <-time.After(pause):
 			}
 		case asked = <-c.change:
 			c.drain(p)
@@ -156,6 +171,29 @@ func (c *child) Run(ctx context.Context, up func()) error {
 		p, begun = c.start(), time.Now()
 		if asked != nil {
 			p, begun = c.settle(ctx, p, asked)
+		}
+	}
+}
+
+// pause waits before another start. It ends early when a replacement is asked for,
+// and that of one that rests when it cannot be spared any more; false: ctx has ended.
+func (c *child) pause(ctx context.Context, d time.Duration, rests bool) (asked chan error, ok bool) {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	look := time.NewTicker(restLook)
+	defer look.Stop()
+	for {
+		select {
+		case asked = <-c.change:
+			return asked, true
+		case <-ctx.Done():
+			return nil, false
+		case <-over.C:
+			return nil, true
+		case <-look.C:
+			if rests && !c.spared() {
+				return nil, true
+			}
 		}
 	}
 }

@@ -177,12 +177,20 @@ func (f *fleet) place(n *upNode, i int, at nodePorts) error {
 	}
 	n.hand(file, envAdminFD)
 	n.proc = &child{name: "node " + n.name, program: f.program, args: []string{"serve"}, files: n.files, logger: f.logger,
-		env: func() []string { return f.env(n) }, change: make(chan chan error),
+		env: func() []string { return f.env(n) }, change: make(chan chan error), spared: func() bool { return f.serves(n) },
 		ready: func(ctx context.Context) error { return awaitReady(ctx, "http://"+n.addr+"/readyz") }}
 	if f.file != "" {
 		n.proc.args = append(n.proc.args, "--config", f.file)
 	}
 	return nil
+}
+
+// serves tells whether another node than n serves.
+func (f *fleet) serves(n *upNode) bool {
+	return slices.ContainsFunc(f.nodes, func(other *upNode) bool {
+		state, _ := other.watch.now()
+		return other != n && state == stateReady && other.proc.PID() != 0
+	})
 }
 
 // hand gives an open file to the node's process and tells it its number.

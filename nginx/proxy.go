@@ -238,7 +238,7 @@ func (p *Proxy) forget(used Config) {
 func (p *Proxy) command(ctx context.Context, conf string, more ...string) *exec.Cmd {
 	args := append([]string{"-p", p.opts.Config.Prefix, "-e", "stderr", "-c", conf}, more...)
 	cmd := exec.CommandContext(ctx, p.program, args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM, Credential: p.opts.Owner}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM, Credential: p.opts.Owner}
 	if p.opts.Socket != nil {
 		// How Nginx hands its sockets to a newer Nginx: it takes those whose
 		// address it is configured to listen on.
