@@ -37,7 +37,7 @@ function ring(): Ring {
       const mine = owner.map((o, p) => (o === i ? p : -1)).filter((p) => p >= 0);
       const n = mine.reduce((sum, p) => sum + (rows[p] ?? 0), 0);
       return {
-        id, addr: `@${id}`, term: 1, up: !(has("lost") && id === "c"), partitions: mine.length, planned: mine.length, left: 0, rows: n, bytes: n * 310,
+        id, addr: `@${id}`, term: 1, up: !(has("lost") && id === "c"), partitions: mine.length, planned: first.filter((_, p) => p % ids.length === i).length, left: 0, rows: n, bytes: n * 310,
         ...(i === 0 ? { standby: "@a2", sync: true } : {}),
       };
     }),

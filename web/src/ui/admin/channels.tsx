@@ -54,14 +54,14 @@ function Hot({ list }: { list: readonly HotChannel[] }) {
               <svg viewBox="0 0 60 6" preserveAspectRatio="none" aria-hidden="true">
                 <rect width={Math.max(1, (h.per_minute / most) * 60)} height="6" />
               </svg>
-              {count(h.per_minute)}
+              <span class="rate-count">{count(h.per_minute)}</span>
             </span>
           ),
         },
         { key: "shard", head: a("shard"), by: (h) => h.shard, cell: (h) => <ShardName id={h.shard} colours={colours} sub={`${a("partition")} ${h.partition}`} /> },
         { key: "members", head: a("members"), by: (h) => h.members, right: true, wide: true, cell: (h) => whole(h.members) },
         { key: "messages", head: a("messages"), by: (h) => h.last_seq, right: true, wide: true, cell: (h) => whole(h.last_seq) },
-        { key: "at", head: a("when"), wide: true, right: true, cell: (h) => ago(h.last_at) },
+        { key: "at", head: a("lastMessage"), wide: true, right: true, cell: (h) => ago(h.last_at) },
       ]}
     />
   );

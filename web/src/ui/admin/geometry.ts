@@ -87,14 +87,23 @@ export function heights(rows: readonly number[], low: number, high: number): (pa
   return (p) => low + (high - low) * (Math.round((Math.log1p(Math.max(0, rows[p] ?? 0)) / most) * 8) / 8);
 }
 
-/** Which of eight colours each shard has: the same whoever else comes or goes, as far as there are enough. */
+/** A name as there is room for it beside the ring. */
+export const shortName = (id: string): string => (id.length > 5 ? `${id.slice(0, 4)}…` : id);
+
+/** Which of eight colours each shard has: the same whoever else comes or goes, as far as there are enough; never that of the one before. */
 export function seatColours(ids: readonly string[]): ReadonlyMap<string, number> {
   const taken = new Set<number>();
   const found = new Map<string, number>();
+  let before = -1;
   for (const id of [...ids].sort()) {
+    if (taken.size === 8) {
+      taken.clear();
+      taken.add(before);
+    }
     let c = (id.length === 1 ? id.charCodeAt(0) - 97 : [...id].reduce((sum, ch) => sum * 31 + ch.charCodeAt(0), 7)) & 7;
     for (let i = 0; i < 8 && taken.has(c) && taken.size < 8; i++) c = (c + 1) & 7;
     taken.add(c);
+    before = c;
     found.set(id, c);
   }
   return found;

@@ -32,6 +32,7 @@ export function AdminPage({ tab }: { tab?: AdminTab | undefined }) {
                 key={one}
                 href={one === "overview" ? "/admin" : `/admin/${one}`}
                 class="admin-tab"
+                ref={one === shown ? intoView : null}
                 {...(one === shown ? { "aria-current": "page" as const } : {})}
                 onClick={(e) => {
                   if (e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return;
@@ -52,6 +53,15 @@ export function AdminPage({ tab }: { tab?: AdminTab | undefined }) {
       )}
     </div>
   );
+}
+
+/** The tabs scroll on a phone: the present one is in sight. */
+function intoView(tab: HTMLAnchorElement | null): void {
+  const row = tab?.parentElement;
+  if (tab === null || row === null || row === undefined) return;
+  const over = tab.offsetLeft + tab.offsetWidth - row.offsetLeft - row.clientWidth;
+  if (over > row.scrollLeft) row.scrollLeft = over + 16;
+  else if (tab.offsetLeft - row.offsetLeft < row.scrollLeft) row.scrollLeft = tab.offsetLeft - row.offsetLeft - 16;
 }
 
 function viewOf(tab: AdminTab) {

@@ -7,7 +7,7 @@ import { ask } from "../kit/ask";
 import { Button } from "../kit/button";
 import { Field, Segmented } from "../kit/field";
 import { bytes, count, ratio, whole } from "./format";
-import { layRing, seatColours, wedges } from "./geometry";
+import { layRing, seatColours, shortName, wedges } from "./geometry";
 import { ShardName, Table } from "./parts";
 import { give, told } from "./give";
 
@@ -142,7 +142,7 @@ function Small({ title, ids, owner, from, colours }: {
   const segments = layRing(owner, from ?? owner, ids.length, 0.07);
   return (
     <figure class="small-ring">
-      <svg viewBox="-104 -104 208 208" role="img" aria-label={`${title}: ${ids.map((id, i) => `${id} ${owner.filter((o) => o === i).length}`).join(", ")}`}>
+      <svg viewBox="-114 -106 228 212" role="img" aria-label={`${title}: ${ids.map((id, i) => `${id} ${owner.filter((o) => o === i).length}`).join(", ")}`}>
         {segments.map((s) => {
           const mid = (s.from + s.to) / 2;
           const arrived = from === undefined ? [] : s.slots.filter((x) => from[x.partition] !== s.seat);
@@ -150,8 +150,8 @@ function Small({ title, ids, owner, from, colours }: {
             <g key={s.seat}>
               <path class={`wedge seat-${colours.get(ids[s.seat] ?? "") ?? 7}`} d={wedges(s.slots, 58, () => 78)} />
               {arrived.length > 0 && <path class="arrived" d={wedges(arrived, 80, () => 83)} />}
-              <text class="ring-name" x={Math.sin(mid) * 94} y={-Math.cos(mid) * 94} text-anchor="middle" dominant-baseline="central">
-                {(ids[s.seat] ?? "").slice(0, 4)}
+              <text class="ring-name" x={Math.sin(mid) * 100} y={-Math.cos(mid) * 96} text-anchor="middle" dominant-baseline="central">
+                {shortName(ids[s.seat] ?? "")}
               </text>
             </g>
           );

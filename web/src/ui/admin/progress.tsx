@@ -53,8 +53,8 @@ export function Progress({ status, ring, ordered }: { status: ReshardStatus; rin
         </div>
         <dl class="facts">
           <Fact label={a("timeLeft")}>{status.left_ms > 0 && !plan.paused ? duration(status.left_ms) : a("unknown")}</Fact>
-          <Fact label={a("speed")}>{bytes(status.bytes_s)}/s</Fact>
-          <Fact label={a("rowsPerSecond")}>{count(status.rows_s)}</Fact>
+          <Fact label={a("speed")}>{plan.paused ? a("unknown") : `${bytes(status.bytes_s)}/s`}</Fact>
+          <Fact label={a("rowsPerSecond")}>{plan.paused ? a("unknown") : count(status.rows_s)}</Fact>
           <Fact label={a("copied")}>{count(status.rows)}</Fact>
           <Fact label={a("dirty")}>{count(status.dirty)}</Fact>
         </dl>

@@ -60,8 +60,8 @@ function Receipt({ receipt: r, again }: { receipt: ReceiptSum; again: () => void
         <Fact label={a("followed")}>{count(r.followed)}</Fact>
         <Fact label={a("took")}>{duration(r.ended_at - r.begun_at)}</Fact>
         <Fact label={`${a("pauseLength")} ${a("p50")}`}>{millis(r.pause_p50_us)}</Fact>
-        <Fact label={a("p99")}>{millis(r.pause_p99_us)}</Fact>
-        <Fact label={a("longest")}>{millis(r.pause_max_us)}</Fact>
+        <Fact label={`${a("pauseLength")} ${a("p99")}`}>{millis(r.pause_p99_us)}</Fact>
+        <Fact label={`${a("pauseLength")} ${a("longest")}`}>{millis(r.pause_max_us)}</Fact>
       </dl>
       <CheckLine of={r} />
       <div class="form-actions start">

@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { a, step } from "../../i18n/admin";
 import type { Ring } from "../../model/admin";
 import { count, share } from "./format";
-import { heights, layRing, PARTITIONS, seatColours, slotAt, wedge, wedges, type Segment, type Slot } from "./geometry";
+import { heights, layRing, PARTITIONS, seatColours, shortName, slotAt, wedge, wedges, type Segment, type Slot } from "./geometry";
 
 const INNER = 118;
 const LOW = 136;
@@ -29,7 +29,21 @@ export function shapeOf(ring: Ring): RingShape {
     planned[m.partition] = seats.indexOf(m.to);
     if (m.state !== "planned") busy.add(m.partition);
   }
+  awayWith(ring, planned);
   return { seats, planned, owner: ring.owner, rows: ring.rows, busy };
+}
+
+/** Lets what nobody serves stand at the shards that do not answer, so that their segments are missed and not forgotten. */
+function awayWith(ring: Ring, planned: number[]): void {
+  const down = ring.seats.flatMap((s, i) => (s.up ? [] : [{ i, room: s.planned - planned.filter((o) => o === i).length }]));
+  if (down.length === 0) return;
+  planned.forEach((o, p) => {
+    if (o !== -1) return;
+    const at = down.find((d) => d.room > 0) ?? down[0];
+    if (at === undefined) return;
+    at.room--;
+    planned[p] = at.i;
+  });
 }
 
 /**
@@ -115,7 +129,7 @@ function Name({ segment, id }: { segment: Segment; id: string }) {
   const mid = (segment.from + segment.to) / 2;
   return (
     <text class="ring-name" x={Math.sin(mid) * NAME} y={-Math.cos(mid) * NAME} text-anchor="middle" dominant-baseline="central">
-      {id.length > 4 ? `${id.slice(0, 3)}…` : id}
+      {shortName(id)}
     </text>
   );
 }

@@ -109,7 +109,7 @@ function Rate({ id, past, now }: { id: string; past: readonly number[]; now: num
         <path d={sparkline(past, 120, 24, KEPT)} />
       </svg>
       <span class="num">
-        <strong>{count(now)}</strong> <span class="meta">{a("rowsPerSecond")}</span>
+        <strong>{count(now)}</strong> <span class="meta">{a("rowsEach")}</span>
         <span class="sr"> {id}</span>
       </span>
     </span>
