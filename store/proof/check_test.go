@@ -74,7 +74,7 @@ func (w *town) mustBeRight(l *load) {
 
 // everything reads a room's history from its beginning.
 func everything(s *store.Store, r *room) ([]chat.Message, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	var all []chat.Message
 	after := chat.Seq(0)
@@ -193,7 +193,7 @@ func (v *verdict) entry(s *store.Store, r *room, p *person, msgs []chat.Message,
 
 // home looks at a person's own rows.
 func (v *verdict) home(s *store.Store, p *person) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	self, err := s.Self(ctx, p.id)
 	if err != nil || self.DisplayName != p.name {

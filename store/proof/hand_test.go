@@ -211,9 +211,13 @@ func (w *town) toAndFro(times int, ps []shard.Partition, edit func(*hand, *load)
 
 // more waits until so many more calls are acknowledged, or nothing is any more.
 func (l *load) more(n int64) {
-	want, end := l.acked.Load()+n, time.Now().Add(10*time.Second)
-	for l.acked.Load() < want && time.Now().Before(end) {
+	last := l.acked.Load()
+	want, alive := last+n, time.Now()
+	for last < want && time.Since(alive) < 20*time.Second {
 		rest(context.Background(), 5*time.Millisecond)
+		if now := l.acked.Load(); now != last {
+			last, alive = now, time.Now()
+		}
 	}
 }
 

@@ -151,7 +151,7 @@ func (w *town) mustBeLocked(o moveOrder, c crash) {
 func (w *town) finish(o moveOrder) {
 	w.t.Helper()
 	o.Step, o.Clean = "", true
-	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Minute)
 	defer cancel()
 	var err error
 	for tries := 0; ; tries++ {

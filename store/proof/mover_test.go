@@ -203,7 +203,7 @@ func (m *mover) reach() bool {
 				return true
 			}
 			m.said = append(m.said, line)
-		case <-time.After(time.Minute):
+		case <-time.After(2 * time.Minute):
 			m.t.Fatal("the mover does not come to its step")
 		}
 	}

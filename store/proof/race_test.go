@@ -23,7 +23,7 @@ type race struct {
 	stop   context.CancelFunc
 }
 
-const raceBound = 3 * time.Second // for what may never come
+const raceBound = 20 * time.Second // for what may never come
 
 // begin shuts the door and waits until a writer stands before it; then it
 // watches whether the fence waits for that writer.
