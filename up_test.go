@@ -35,14 +35,20 @@ type talk struct {
 func newTalk(t *testing.T, url, name string) *talk {
 	t.Helper()
 	k := &talk{t: t, who: signUp(t, url, name)}
+	k.channel = k.who.group("talk of " + name)
+	return k
+}
+
+// group makes a group of which the person is the only member.
+func (p *person) group(name string) (channel string) {
+	p.t.Helper()
 	var ch struct {
 		ID string `json:"id"`
 	}
-	if _, err := k.who.call("POST", "/channels", map[string]any{"key": uuid.NewString(), "name": "talk of " + name, "members": []string{}}, &ch); err != nil {
-		t.Fatal(err)
+	if _, err := p.call("POST", "/channels", map[string]any{"key": uuid.NewString(), "name": name, "members": []string{}}, &ch); err != nil {
+		p.t.Fatal(err)
 	}
-	k.channel = ch.ID
-	return k
+	return ch.ID
 }
 
 // say sends a message, again and again with the same id until it is
