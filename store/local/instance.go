@@ -122,14 +122,11 @@ func (i *Instance) Init(ctx context.Context) error {
 	if err := needSpace(i.cfg.Dir, newInstanceBytes); err != nil {
 		return err
 	}
-	draft := filepath.Join(i.cfg.Dir, "pg.new")
-	if err := os.RemoveAll(draft); err != nil {
+	if err := os.RemoveAll(i.draftDir()); err != nil {
 		return err
 	}
-	if err := os.Mkdir(draft, 0o700); err != nil {
-		return err
-	}
-	if err := i.acc.own(draft); err != nil {
+	draft, err := i.makeDraft()
+	if err != nil {
 		return err
 	}
 	if err := i.initdb(ctx, bin, draft); err != nil {
@@ -145,10 +142,24 @@ func (i *Instance) initdb(ctx context.Context, bin Binaries, dir string) error {
 	if i.cfg.Throwaway {
 		args = append(args, "--no-sync")
 	}
+	return i.runToEnd(ctx, bin, "initdb", dir, args, "shard "+i.cfg.ID)
+}
+
+// makeDraft makes the folder in which data is made before it gets its name.
+func (i *Instance) makeDraft() (string, error) {
+	draft := i.draftDir()
+	if err := os.Mkdir(draft, 0o700); err != nil {
+		return "", err
+	}
+	return draft, i.acc.own(draft)
+}
+
+// runToEnd runs a program on a folder until it ends. whose is for its errors.
+func (i *Instance) runToEnd(ctx context.Context, bin Binaries, name, dir string, args []string, whose string) error {
 	i.log.reset()
-	p, err := i.run(bin, "initdb", dir, args, syscall.SIGKILL)
+	p, err := i.run(bin, name, dir, args, syscall.SIGKILL)
 	if err != nil {
-		return fmt.Errorf("run initdb for shard %s: %w", i.cfg.ID, err)
+		return fmt.Errorf("run %s for %s: %w", name, whose, err)
 	}
 	select {
 	case <-p.done:
@@ -157,13 +168,13 @@ func (i *Instance) initdb(ctx context.Context, bin Binaries, dir string) error {
 		<-p.done
 	}
 	<-p.logEnd
-	if p.err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return i.log.explain(fmt.Errorf("initdb for shard %s: %w", i.cfg.ID, p.err))
+	switch {
+	case p.err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
 	}
-	return nil
+	return i.log.explain(fmt.Errorf("%s for %s: %w", name, whose, p.err))
 }
 
 // run starts a program on a data folder. A user other than this process's own
@@ -196,6 +207,15 @@ func (i *Instance) major() (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(raw)))
 }
 
+// binaries are the programs of the version that made the data.
+func (i *Instance) binaries() (Binaries, error) {
+	major, err := i.major()
+	if err != nil {
+		return Binaries{}, err
+	}
+	return FindBinaries(major)
+}
+
 // Start runs the server and returns when it takes connections. Leftovers of an
 // earlier run are ended first; a crashed server recovers, which may take
 // seconds. Starting a running instance does nothing.
@@ -205,11 +225,7 @@ func (i *Instance) Start(ctx context.Context) error {
 	if p := i.proc.Load(); p != nil && !p.ended() {
 		return nil
 	}
-	major, err := i.major()
-	if err != nil {
-		return err
-	}
-	bin, err := FindBinaries(major)
+	bin, err := i.binaries()
 	if err != nil {
 		return err
 	}

@@ -65,10 +65,7 @@ func (i *Instance) IsStandby() bool {
 func (i *Instance) CopyFrom(ctx context.Context, primary *Instance) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if p := i.proc.Load(); p != nil && !p.ended() {
-		return fmt.Errorf("instance %s runs", i.cfg.ID)
-	}
-	if err := clearLeftovers(ctx, i.dataDir(), i.cfg.StopPatience/4); err != nil {
+	if err := i.idleLocked(ctx); err != nil {
 		return err
 	}
 	for _, old := range []string{i.dataDir(), i.rewindDir(), i.draftDir()} {
@@ -83,11 +80,8 @@ func (i *Instance) CopyFrom(ctx context.Context, primary *Instance) error {
 	if err := needSpace(i.cfg.Dir, size+newInstanceBytes); err != nil {
 		return err
 	}
-	draft := i.draftDir()
-	if err := os.Mkdir(draft, 0o700); err != nil {
-		return err
-	}
-	if err := i.acc.own(draft); err != nil {
+	draft, err := i.makeDraft()
+	if err != nil {
 		return err
 	}
 	args := []string{"--dbname=" + primary.DSN("postgres"), "--wal-method=stream", "--checkpoint=fast", "--no-password"}
@@ -111,10 +105,7 @@ func (i *Instance) CopyFrom(ctx context.Context, primary *Instance) error {
 func (i *Instance) Rewind(ctx context.Context, primary *Instance) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if p := i.proc.Load(); p != nil && !p.ended() {
-		return fmt.Errorf("instance %s runs", i.cfg.ID)
-	}
-	if err := clearLeftovers(ctx, i.dataDir(), i.cfg.StopPatience/4); err != nil {
+	if err := i.idleLocked(ctx); err != nil {
 		return err
 	}
 	// A folder that was left half wound back must never be started.
@@ -133,35 +124,21 @@ func (i *Instance) Rewind(ctx context.Context, primary *Instance) error {
 func (i *Instance) draftDir() string  { return filepath.Join(i.cfg.Dir, "pg.new") }
 func (i *Instance) rewindDir() string { return filepath.Join(i.cfg.Dir, "pg.rewind") }
 
-// tool runs a program of PostgreSQL on a folder until it ends.
+// idleLocked makes sure that nothing runs on the data.
+func (i *Instance) idleLocked(ctx context.Context) error {
+	if p := i.proc.Load(); p != nil && !p.ended() {
+		return fmt.Errorf("instance %s runs", i.cfg.ID)
+	}
+	return clearLeftovers(ctx, i.dataDir(), i.cfg.StopPatience/4)
+}
+
+// tool runs a program of the primary's PostgreSQL on a folder until it ends.
 func (i *Instance) tool(ctx context.Context, primary *Instance, name, dir string, args []string) error {
-	major, err := primary.major()
+	bin, err := primary.binaries()
 	if err != nil {
 		return err
 	}
-	bin, err := FindBinaries(major)
-	if err != nil {
-		return err
-	}
-	i.log.reset()
-	p, err := i.run(bin, name, dir, args, syscall.SIGKILL)
-	if err != nil {
-		return fmt.Errorf("run %s for instance %s: %w", name, i.cfg.ID, err)
-	}
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		p.signal(syscall.SIGKILL)
-		<-p.done
-	}
-	<-p.logEnd
-	switch {
-	case p.err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return ctx.Err()
-	}
-	return i.log.explain(fmt.Errorf("%s for instance %s: %w", name, i.cfg.ID, p.err))
+	return i.runToEnd(ctx, bin, name, dir, args, "instance "+i.cfg.ID)
 }
 
 // Remove ends the instance and removes all that it has.
