@@ -28,6 +28,8 @@ type Throttle struct {
 const (
 	burst      = 100 * time.Millisecond // how much of a second's bytes may go at once
 	noiseFloor = 5 * time.Millisecond   // a p99 below is never too slow
+	// anySlowdown and more is no bound.
+	anySlowdown = 1000
 	// usual is taken for the p99 where too few sends were counted before.
 	usual       = 10 * time.Millisecond
 	enough      = 100              // sends to know their p99 by
@@ -110,7 +112,7 @@ func (t *Throttle) rest(worked time.Duration) time.Duration {
 }
 
 func (t *Throttle) share() float64 {
-	if t.ctl == nil || t.limit() >= endOf(timeRanges-1) {
+	if t.ctl == nil || t.slowdown >= anySlowdown {
 		return t.free
 	}
 	return t.ctl.share

@@ -271,6 +271,7 @@ func execPatiently(ctx context.Context, conn *pgx.Conn, sql string, args ...any)
 func (w *work) Close() {
 	for _, at := range w.sessions() {
 		w.e.giveBack(*at.conn, at.id, at.purpose)
+		*at.conn = nil // from now on somebody else's
 	}
 	w.keepS.close()
 	w.keepT.close()

@@ -66,7 +66,9 @@ func (p *pair) another(edit ...func(*Config)) *Engine {
 	for _, e := range edit {
 		e(&cfg)
 	}
-	return New(cfg)
+	e := New(cfg)
+	p.t.Cleanup(e.Close)
+	return e
 }
 
 func connect(t testing.TB, dsn string) *pgx.Conn {

@@ -33,23 +33,19 @@ func NewSends(shards func() []shard.ID, dsn func(shard.ID) (string, error)) *Sen
 const (
 	// tellWithin bounds one shard's answer.
 	tellWithin = time.Second
-	sqlTell    = `INSERT INTO control.sends AS s (run, at, before, total) VALUES ($1, clock_timestamp(), $2, $3)
+	// A node that has gone tells nothing any more. Nothing of this has to last.
+	sqlTell = `WITH lazily AS (SELECT set_config('synchronous_commit', 'off', true)),
+			gone AS (DELETE FROM control.sends WHERE run <> $1 AND at < clock_timestamp() - interval '1 hour')
+		INSERT INTO control.sends AS s (run, at, before, total) SELECT $1, clock_timestamp(), $2, $3 FROM lazily
 		ON CONFLICT (run) DO UPDATE SET at = excluded.at, before = excluded.before, total = excluded.total`
 	sqlTold = `SELECT run, before, total FROM control.sends WHERE at > clock_timestamp() - interval '2 seconds'`
-	// A node that has gone tells nothing any more.
-	sqlForget = `DELETE FROM control.sends WHERE run <> $1 AND at < clock_timestamp() - interval '1 hour'`
 )
 
 // Tell writes what the node of this run has to tell.
 func (s *Sends) Tell(ctx context.Context, run string, t reshard.Told) error {
 	return s.first(ctx, func(ctx context.Context, _ shard.ID, conn *pgx.Conn) (bool, error) {
-		var b pgx.Batch
-		b.Queue("BEGIN")
-		b.Queue("SET LOCAL synchronous_commit = off")
-		b.Queue(sqlForget, run)
-		b.Queue(sqlTell, run, t.Before[:], t.All[:])
-		b.Queue("COMMIT")
-		return true, conn.SendBatch(ctx, &b).Close()
+		_, err := conn.Exec(ctx, sqlTell, run, t.Before[:], t.All[:])
+		return true, err
 	})
 }
 
