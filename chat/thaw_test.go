@@ -92,11 +92,11 @@ func TestAThawedNodeWritesNothingUntilItHasSeenAll(t *testing.T) {
 				if n := th.device.Heard("typing"); n != 0 {
 					t.Fatalf("%d frames came although the node has not seen all", n)
 				}
-				if n := th.looks.Load() - looks; n < 10 {
+				if n := th.looks.Load() - looks; n < 8 {
 					t.Fatalf("%d looks in a second in which nobody could be written to", n)
 				}
 				th.dead.Store(false)
-				time.Sleep(100 * time.Millisecond)
+				time.Sleep(200 * time.Millisecond)
 				want := 1
 				if removed {
 					want = 0

@@ -16,7 +16,7 @@ import (
 const (
 	revokedEvery  = 400 * time.Millisecond
 	revokedWithin = 300 * time.Millisecond
-	wokenEvery    = 50 * time.Millisecond  // without a lease, nobody is written to meanwhile
+	wokenEvery    = 100 * time.Millisecond // without a lease, nobody is written to meanwhile
 	wokenWithin   = 800 * time.Millisecond // likewise
 )
 

@@ -86,7 +86,7 @@ func (s *Store) Revoked(ctx context.Context, since chat.RevokedSince, away time.
 		wg.Go(func() {
 			id := string(sh.id)
 			at, known := since[id]
-			part, around, err := s.revokedOn(ctx, sh, at, known, away > 0)
+			part, around, err := s.revokedOn(ctx, sh, at, known, away)
 			missed := sh.revoked.behind.Swap(err != nil)
 			mu.Lock()
 			defer mu.Unlock()
@@ -109,7 +109,7 @@ func (s *Store) Revoked(ctx context.Context, since chat.RevokedSince, away time.
 		})
 	}
 	wg.Wait()
-	if away > 0 && failed == nil && !s.sawAll(seen) {
+	if away > 0 && failed == nil && !s.sawAll(seen, away) {
 		s.RingChanged()
 		failed = errNotAll
 	}
@@ -118,7 +118,7 @@ func (s *Store) Revoked(ctx context.Context, since chat.RevokedSince, away time.
 
 // revokedOn asks one shard, also one that is thought to be down: it may be back
 // already. A connection that has died meanwhile says nothing about the shard.
-func (s *Store) revokedOn(ctx context.Context, sh *shardConn, since time.Time, known, all bool) (page chat.RevokedPage, around *surroundings, err error) {
+func (s *Store) revokedOn(ctx context.Context, sh *shardConn, since time.Time, known bool, away time.Duration) (page chat.RevokedPage, around *surroundings, err error) {
 	w := sh.revoked
 	select {
 	case w.turn <- struct{}{}:
@@ -131,7 +131,7 @@ func (s *Store) revokedOn(ctx context.Context, sh *shardConn, since time.Time, k
 		from = &since
 	}
 	for again := w.hot.conn != nil; ; again = false {
-		page, around, err = w.ask(ctx, from, all)
+		page, around, err = w.ask(ctx, from, away)
 		if err == nil || !again || kindOf(err) != failLost || ctx.Err() != nil {
 			return page, around, sh.settle(ctx, err)
 		}
@@ -139,7 +139,7 @@ func (s *Store) revokedOn(ctx context.Context, sh *shardConn, since time.Time, k
 	}
 }
 
-func (w *revokedWatch) ask(ctx context.Context, from *time.Time, all bool) (page chat.RevokedPage, around *surroundings, err error) {
+func (w *revokedWatch) ask(ctx context.Context, from *time.Time, away time.Duration) (page chat.RevokedPage, around *surroundings, err error) {
 	if !w.hot.sh.isUp() {
 		w.hot.disconnect() // what it leads to need not be the primary any more
 	}
@@ -147,9 +147,9 @@ func (w *revokedWatch) ask(ctx context.Context, from *time.Time, all bool) (page
 	if err != nil {
 		return page, nil, err
 	}
-	if all {
+	if away > 0 {
 		// First: what comes to the shard after this has left one that did not have it.
-		if around, err = lookAround(ctx, conn); err != nil {
+		if around, err = lookAround(ctx, conn, away); err != nil {
 			return page, nil, err
 		}
 	}

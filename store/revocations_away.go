@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,12 +15,16 @@ import (
 // not heard. So it also asks every shard what it serves and what ring document it
 // has accepted, and has seen all only when nothing points elsewhere.
 
+// movedWithin is for how long a node may be away before it asks for the owners
+// too, which costs a thousand rows a shard: a shard is in the ring first.
+const movedWithin = 2 * time.Second
+
 // errNotAll says that there may be a shard that was not asked.
 var errNotAll = errors.New("the shards are not those that this node knows")
 
 // surroundings is what one shard says of itself and of the ring.
 type surroundings struct {
-	owners []ownerRow // of the partitions it serves
+	owners []ownerRow // of the partitions it serves, if asked
 	ballot ballot     // of the ring document it has accepted
 }
 
@@ -28,11 +33,14 @@ const (
 	sqlAccepted = sqlBallot + ` WHERE doc IS NOT NULL`
 )
 
-func lookAround(ctx context.Context, conn *pgx.Conn) (*surroundings, error) {
+func lookAround(ctx context.Context, conn *pgx.Conn, away time.Duration) (*surroundings, error) {
 	var a surroundings
 	err := conn.QueryRow(ctx, sqlAccepted).Scan(&a.ballot.counter, &a.ballot.by)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return nil, err
+	}
+	if away < movedWithin {
+		return &a, nil
 	}
 	rows, err := conn.Query(ctx, sqlServed)
 	if err != nil {
@@ -44,7 +52,7 @@ func lookAround(ctx context.Context, conn *pgx.Conn) (*surroundings, error) {
 
 // sawAll tells whether the shards that were asked, all known ones, are all there
 // are.
-func (s *Store) sawAll(seen map[shard.ID]*surroundings) bool {
+func (s *Store) sawAll(seen map[shard.ID]*surroundings, away time.Duration) bool {
 	for id, a := range seen {
 		if s.reports.ballotOf(string(id)).before(a.ballot) {
 			return false
@@ -55,7 +63,7 @@ func (s *Store) sawAll(seen map[shard.ID]*surroundings) bool {
 			return false
 		}
 	}
-	return servesAll(seen)
+	return away < movedWithin || servesAll(seen)
 }
 
 // ballotOf is that of the newest document known from an acceptor.

@@ -68,7 +68,7 @@ func TestWhoWasAwayHasNotSeenAllUntilEveryShardWasAsked(t *testing.T) {
 		}
 		return true
 	})
-	before := sure(frozen.Revoked(ctx, nil, time.Second))
+	before := sure(frozen.Revoked(ctx, nil, movedWithin))
 	c.newInstance("s3")
 	c.publish(c.ring.Add("s3", c.at["s3"], plan))
 	c.carryOut()
@@ -79,7 +79,7 @@ func TestWhoWasAwayHasNotSeenAllUntilEveryShardWasAsked(t *testing.T) {
 		t.Fatalf("there is a shard of which it has not heard: %v", err)
 	}
 	eventually(t, "having asked, it hears of it", func() bool {
-		page, err := frozen.Revoked(ctx, before.Since, time.Second)
+		page, err := frozen.Revoked(ctx, before.Since, movedWithin)
 		return err == nil && !page.Lost && len(page.Since) == 3
 	})
 	// Of a new shard more may have been taken away than the first look tells.
