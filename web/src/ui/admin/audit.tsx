@@ -52,7 +52,7 @@ export function Audit() {
           { key: "at", head: a("when"), cell: (l) => <time dateTime={new Date(l.at).toISOString()} title={fullTime(l.at)}>{ago(l.at)}</time> },
           { key: "who", head: a("who"), cell: (l) => (l.actor === undefined ? a("nobody") : (people.value.get(l.actor)?.display_name ?? l.actor)) },
           { key: "action", head: a("action"), cell: (l) => <span title={l.action}>{auditAction(l.action)}</span> },
-          { key: "subject", head: a("subject"), cell: (l) => subjectOf(l.subject) },
+          { key: "subject", head: a("subject"), cell: (l) => <span title={l.subject}>{subjectOf(l)}</span> },
           { key: "address", head: a("addressFrom"), wide: true, cell: (l) => <code>{l.address === "" ? a("nobody") : l.address}</code> },
           { key: "shard", head: a("shard"), wide: true, cell: (l) => l.shard },
         ]}
@@ -68,8 +68,9 @@ export function Audit() {
   );
 }
 
-/** A person's name where the subject is one who is known. */
-function subjectOf(subject: string): string {
+/** A person's name where the subject is one who is known; the number of a login says nothing to people. */
+function subjectOf({ action, subject }: AuditLine): string {
+  if (action.startsWith("login.") && /^\d{16,}$/.test(subject)) return a("nobody");
   if (subject === "ring") return a("theRing");
   return (/^\d{1,19}$/.test(subject) ? people.value.get(asUserID(subject))?.display_name : undefined) ?? subject;
 }

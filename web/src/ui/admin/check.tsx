@@ -12,13 +12,13 @@ import { ServerSays } from "./parts";
 const SHOWN = 20; // differences told one by one
 
 /** Has a receipt computed again. It goes on when the page is left. */
-export function VerifyButton({ of, again }: { of: ReceiptSum; again: () => void }) {
+export function VerifyButton({ reshard, check, again }: { reshard: string; check: ReceiptCheck | undefined; again: () => void }) {
   const [busy, setBusy] = useState(false);
-  const running = of.check?.state === "running";
+  const running = check?.state === "running";
   const begin = async (): Promise<void> => {
     setBusy(true);
     try {
-      await (await admin()).verify(of.reshard);
+      await (await admin()).verify(reshard);
       again();
     } catch (err) {
       say(told(problemOf(err)), true);
@@ -27,14 +27,13 @@ export function VerifyButton({ of, again }: { of: ReceiptSum; again: () => void 
   };
   return (
     <Button small busy={busy || running} title={a("verifyText")} onClick={() => void begin()}>
-      {of.check === undefined || running ? a("verify") : a("verifyAgain")}
+      {check === undefined || running ? a("verify") : a("verifyAgain")}
     </Button>
   );
 }
 
 /** What came of computing a receipt again, or how far that is. */
-export function CheckLine({ of }: { of: ReceiptSum }) {
-  const check = useCheck(of);
+export function CheckLine({ check }: { check: ReceiptCheck | undefined }) {
   if (check === undefined) return null;
   return (
     <div class="check" role="status">
@@ -44,7 +43,7 @@ export function CheckLine({ of }: { of: ReceiptSum }) {
 }
 
 /** Asks for what the list leaves out: each second while it runs, and once for the differences. */
-function useCheck(of: ReceiptSum): ReceiptCheck | undefined {
+export function useCheck(of: ReceiptSum): ReceiptCheck | undefined {
   const [more, setMore] = useState<ReceiptCheck | undefined>(undefined);
   const { check } = of;
   const running = check?.state === "running";

@@ -1,4 +1,5 @@
 import { ArrowLeft } from "lucide-preact";
+import { useEffect, useRef } from "preact/hooks";
 import { a } from "../../i18n/admin";
 import { t } from "../../i18n/index";
 import { me } from "../../state/me";
@@ -18,6 +19,8 @@ import { Shards } from "./shards";
 /** Where data lives, and who answers: for admins. */
 export function AdminPage({ tab }: { tab?: AdminTab | undefined }) {
   const shown = tab ?? "overview";
+  const tabs = useRef<HTMLElement>(null);
+  useEffect(() => intoView(tabs.current), [shown]);
   return (
     <div class="page admin">
       <header class="page-head">
@@ -26,13 +29,12 @@ export function AdminPage({ tab }: { tab?: AdminTab | undefined }) {
       </header>
       {me.value?.admin === true ? (
         <>
-          <nav class="admin-tabs" aria-label={a("admin")}>
+          <nav class="admin-tabs" ref={tabs} aria-label={a("admin")}>
             {adminTabs.map((one) => (
               <a
                 key={one}
                 href={one === "overview" ? "/admin" : `/admin/${one}`}
                 class="admin-tab"
-                ref={one === shown ? intoView : null}
                 {...(one === shown ? { "aria-current": "page" as const } : {})}
                 onClick={(e) => {
                   if (e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return;
@@ -56,9 +58,9 @@ export function AdminPage({ tab }: { tab?: AdminTab | undefined }) {
 }
 
 /** The tabs scroll on a phone: the present one is in sight. */
-function intoView(tab: HTMLAnchorElement | null): void {
-  const row = tab?.parentElement;
-  if (tab === null || row === null || row === undefined) return;
+function intoView(row: HTMLElement | null): void {
+  const tab = row?.querySelector<HTMLElement>("[aria-current]");
+  if (row === null || tab === null || tab === undefined) return;
   const over = tab.offsetLeft + tab.offsetWidth - row.offsetLeft - row.clientWidth;
   if (over > row.scrollLeft) row.scrollLeft = over + 16;
   else if (tab.offsetLeft - row.offsetLeft < row.scrollLeft) row.scrollLeft = tab.offsetLeft - row.offsetLeft - 16;

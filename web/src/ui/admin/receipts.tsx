@@ -11,7 +11,7 @@ import { Icon } from "../kit/icon";
 import { words } from "../kit/problem";
 import { say } from "../kit/toast";
 import { bytes, count, duration, millis, whole } from "./format";
-import { CheckLine, VerifyButton } from "./check";
+import { CheckLine, useCheck, VerifyButton } from "./check";
 import { Asked, Fact, Table } from "./parts";
 import { PauseDots } from "./pauses";
 import { usePoll } from "./use-poll";
@@ -40,6 +40,7 @@ export function Receipts() {
 
 function Receipt({ receipt: r, again }: { receipt: ReceiptSum; again: () => void }) {
   const [open, setOpen] = useState(false);
+  const check = useCheck(r);
   return (
     <li class="lane">
       <header class="lane-head">
@@ -63,9 +64,9 @@ function Receipt({ receipt: r, again }: { receipt: ReceiptSum; again: () => void
         <Fact label={`${a("pauseLength")} ${a("p99")}`}>{millis(r.pause_p99_us)}</Fact>
         <Fact label={`${a("pauseLength")} ${a("longest")}`}>{millis(r.pause_max_us)}</Fact>
       </dl>
-      <CheckLine of={r} />
+      <CheckLine check={check} />
       <div class="form-actions start">
-        <VerifyButton of={r} again={again} />
+        <VerifyButton reshard={r.reshard} check={check} again={again} />
         <Button small tone="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
           {a("details")}
         </Button>
