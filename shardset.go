@@ -170,6 +170,9 @@ func (d *shardDesk) promote(ctx context.Context, id shard.ID, lossy bool) (shard
 	ctx, cancel := context.WithTimeout(ctx, promotePatience)
 	defer cancel()
 	if d.t.config != "" {
+		if err := d.outlasts(ctx, seat); err != nil {
+			return seat, err
+		}
 		if err := d.at(ctx, seat.Addr, func(ctx context.Context, s *replica.Server) error {
 			promised, err := s.Promote(ctx, seat.Term, func(ctx context.Context) error { return d.yield(ctx, s, id) })
 			if err != nil {
@@ -190,6 +193,32 @@ func (d *shardDesk) promote(ctx context.Context, id shard.ID, lossy bool) (shard
 			return seat, errors.Join(fmt.Errorf("the ring names %s as the primary of shard %s, and it is not yet", seat.Addr, id), err)
 		}
 	}
+}
+
+// outlasts waits until what the ring says of a seat does not depend on the former
+// primary, which may have been one of those who agreed to it: the server to be
+// promoted does not know by itself what that one has accepted last.
+func (d *shardDesk) outlasts(ctx context.Context, seat shard.Seat) error {
+	ring, err := d.reg.Peek(ctx)
+	for err == nil {
+		// Neither server can agree now, the one since it is not asked and the other
+		// since it takes no writes. So reading has all others keep the document.
+		_, rerr := d.reg.Read(ctx)
+		if rerr == nil {
+			break
+		}
+		var version int64
+		if verr := d.at(ctx, seat.Addr, func(ctx context.Context, s *replica.Server) (err error) {
+			version, err = s.RingVersion(ctx)
+			return err
+		}); verr == nil && version >= ring.Version {
+			break // it has been handed on
+		}
+		if perr := poll(ctx); perr != nil {
+			err = errors.Join(fmt.Errorf("the ring names %s as the primary of shard %s, and too few keep that: run this again when more answer", seat.Addr, seat.ID), rerr)
+		}
+	}
+	return err
 }
 
 // tellPromoted has the promoted server keep the ring document as it is now: nodes
