@@ -55,6 +55,7 @@ type child struct {
 	pid    int         // guarded by mu; 0 when none runs
 	starts int         // guarded by mu
 	deaths []time.Time // guarded by mu: unwished ends, the newest last
+	rests  bool        // guarded by mu: it is dead, and others do its work
 }
 
 // process is one run of a child.
@@ -83,6 +84,19 @@ func (c *child) KeepsDying() bool {
 	defer c.mu.Unlock()
 	c.deaths = slices.DeleteFunc(c.deaths, func(t time.Time) bool { return time.Since(t) > deathsWithin })
 	return len(c.deaths) >= deathsAreMany
+}
+
+// Rests tells whether it is dead and waits while others do its work.
+func (c *child) Rests() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rests
+}
+
+func (c *child) setRests(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rests = on
 }
 
 func (c *child) died() {
@@ -178,6 +192,8 @@ func (c *child) Run(ctx context.Context, up func()) error {
 // pause waits before another start. It ends early when a replacement is asked for,
 // and that of one that rests when it cannot be spared any more; false: ctx has ended.
 func (c *child) pause(ctx context.Context, d time.Duration, rests bool) (asked chan error, ok bool) {
+	c.setRests(rests)
+	defer c.setRests(false)
 	over := time.NewTimer(d)
 	defer over.Stop()
 	look := time.NewTicker(restLook)

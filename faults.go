@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	victimPatience = 20 * time.Second // until the process to be hit is there
+	victimPatience = 30 * time.Second // until the process to be hit is there: a dead one may rest
 	killAgain      = 100 * time.Millisecond
 )
 

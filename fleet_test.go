@@ -171,6 +171,13 @@ func TestWatch(t *testing.T) {
 			}
 		})
 	}
+	var resting watch
+	for range 2 * missesToOut {
+		resting.rests()
+		if s, out := resting.now(); s != stateDown || out {
+			t.Fatalf("one that rests is %s, out %v", s, out)
+		}
+	}
 	var w watch
 	w.roll(true)
 	if !w.found(stateReady, false) {

@@ -64,6 +64,14 @@ func (w *watch) found(s nodeState, keepsDying bool) (out bool) {
 	return w.out
 }
 
+// rests notes that there is no process for a while. The proxy passes the node
+// over by itself: a new picture, twice, would be one more burden for it just then.
+func (w *watch) rests() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.state, w.misses = stateDown, 0
+}
+
 func (w *watch) roll(on bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -168,6 +176,10 @@ func (f *fleet) lookAll(ctx context.Context) {
 		wg.Go(func() {
 			s := look(ctx, "http://"+n.addr+"/readyz", n.proc.PID())
 			if ctx.Err() != nil {
+				return
+			}
+			if n.proc.Rests() && !n.proc.KeepsDying() {
+				n.watch.rests()
 				return
 			}
 			_, before := n.watch.now()
