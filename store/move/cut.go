@@ -95,7 +95,8 @@ type fence struct {
 	dirt    *dirt
 	keys    map[dirtyKey]int32 // all to compare
 	changes []*changes
-	sent    bool // the commit may have reached the target
+	until   time.Time // by the target's clock: a commit that begins later would be too late
+	sent    bool      // the commit may have reached the target
 	at      time.Time
 	pause   time.Duration
 	late    bool // the commit was found out later: the target's sums are not known
@@ -122,6 +123,7 @@ func (w *work) cutPart(ctx context.Context, f *fence) error {
 	if err := w.open(ctx, f); err != nil {
 		return err
 	}
+	w.commit = max(w.commit, w.e.commits.last(w.g.To))
 	f.began = w.e.cfg.Now()
 	if err := w.handOver(ctx, f); err != nil {
 		if err := w.takeBack(ctx, f, err); err != nil {
@@ -149,6 +151,7 @@ func (w *work) hurry(on bool) error {
 func (w *work) open(ctx context.Context, f *fence) error {
 	var b pgx.Batch
 	w.enter(&b, f.ps)
+	b.Queue(sqlInTime, w.e.cfg.Now().Add(farOff)) // prepares it
 	b.Queue("SET LOCAL idle_in_transaction_session_timeout = '" + w.e.hurryAfter() + "'")
 	return w.batch(ctx, w.t, &b)
 }
@@ -185,6 +188,7 @@ func (w *work) tooLate(f *fence) bool {
 	// measures none, so what is remembered has to fade: else no fence would ever be
 	// long enough again.
 	w.commit /= 2
+	w.e.commits.note(w.g.To, w.commit)
 	return true
 }
 
@@ -270,29 +274,41 @@ func (w *work) lastAtTarget(ctx context.Context, f *fence, jobs, src []*hashJob,
 		f.changes = append(f.changes, w.change(&atT, w.byName[table], keys, *images[table]))
 	}
 	dst := w.queueHashes(&atT, jobs)
+	// Nothing comes of it before the commit, which is sent by itself.
+	atT.Queue(onlyIf(`UPDATE control.partition_owner SET state = 'active', epoch = epoch + 1, peer = '', capture = false, fenced_at = NULL, cleaned = false
+		WHERE partition = ANY($1) AND state = 'incoming' AND move_id = $2 AND attempt = $3 RETURNING 1`), f.ps, w.g.Reshard, w.attempt, len(f.ps))
+	var now time.Time
+	atT.Queue("SELECT clock_timestamp()").QueryRow(func(row pgx.Row) error { return row.Scan(&now) })
 	if err := w.t.SendBatch(ctx, &atT).Close(); err != nil {
 		if sqlState(err) == "57014" {
 			return errors.Join(w.overBudget(f), err)
 		}
-		return err
+		return zombie(err)
 	}
+	// That clock is later by now, so this is rather too early than too late.
+	f.until = now.Add(w.left(f) - w.commit)
 	return w.compareHashes(src, dst, f.keys)
 }
 
-// activate is the commit point.
+// activate is the commit point. A commit cannot be called back once it has begun,
+// so the target looks at its clock right before.
 func (w *work) activate(ctx context.Context, f *fence) error {
 	var b pgx.Batch
-	b.Queue(onlyIf(`UPDATE control.partition_owner SET state = 'active', epoch = epoch + 1, peer = '', capture = false, fenced_at = NULL, cleaned = false
-		WHERE partition = ANY($1) AND state = 'incoming' AND move_id = $2 AND attempt = $3 RETURNING 1`), f.ps, w.g.Reshard, w.attempt, len(f.ps))
+	b.Queue(sqlInTime, f.until)
 	b.Queue("COMMIT")
 	f.sent = true
 	begun := w.e.cfg.Now()
 	if err := w.t.SendBatch(ctx, &b).Close(); err != nil {
+		if sqlState(err) == "22012" { // so what follows it was not done
+			f.sent = false
+			return errors.Join(w.overBudget(f), err)
+		}
 		return err
 	}
 	f.at = w.e.cfg.Now()
 	took := f.at.Sub(begun)
 	w.commit = max(took, (3*w.commit+took)/4)
+	w.e.commits.note(w.g.To, w.commit)
 	for _, c := range f.changes {
 		w.count(c)
 	}

@@ -44,6 +44,7 @@ type Engine struct {
 	log *slog.Logger
 
 	lending lending
+	commits commits
 
 	mu      sync.Mutex
 	weights map[shard.ID]weights // guarded by mu
