@@ -20,7 +20,7 @@ import { Shards } from "./shards";
 export function AdminPage({ tab }: { tab?: AdminTab | undefined }) {
   const shown = tab ?? "overview";
   const tabs = useRef<HTMLElement>(null);
-  useEffect(() => intoView(tabs.current), [shown]);
+  useEffect(() => intoView(tabs.current), [shown, me.value?.admin]);
   return (
     <div class="page admin">
       <header class="page-head">
