@@ -32,7 +32,9 @@ func (f failover) String() string {
 
 // brief says that writers wait at the step, until nodes take that for a mover
 // that is dead.
-func (f failover) brief() bool { return slices.Contains([]string{"fenced", "delta", "activated"}, f.step) }
+func (f failover) brief() bool {
+	return slices.Contains([]string{"fenced", "delta", "activated"}, f.step)
+}
 
 // failovers are those tried: all, or two of them by chance.
 func failovers() []failover {
