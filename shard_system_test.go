@@ -12,9 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"gori/store/local"
+	"gori/store/storetest"
 )
 
 // Two servers that no gori up knows, as on two hosts, with a node on them: an owner
@@ -106,9 +105,7 @@ func (s *served) follows(primary string, term int64) {
 // awake has it go on: what that session is asked then it must not acknowledge.
 func standStill(t *testing.T, in *local.Instance) (awake func()) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), in.DSN(local.Database))
-	must(t, err)
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	ask := storetest.Session(t, in.DSN(local.Database))
 	pids := []int{in.PID()}
 	must(t, syscall.Kill(in.PID(), syscall.SIGSTOP))
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", in.PID(), in.PID()))
@@ -123,7 +120,7 @@ func standStill(t *testing.T, in *local.Instance) (awake func()) {
 		signalAll(syscall.SIGCONT, pids)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		if _, err := conn.Exec(ctx, "CREATE TABLE public.late ()"); err == nil {
+		if err := ask(ctx, "CREATE TABLE public.late ()"); err == nil {
 			t.Error("a former primary woke and acknowledged a write")
 		}
 	}

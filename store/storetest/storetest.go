@@ -104,6 +104,21 @@ func Exec(t testing.TB, dsn string, statements ...string) {
 	}
 }
 
+// Session returns what runs statements over one connection to dsn, which stays
+// open until the test ends.
+func Session(t testing.TB, dsn string) func(ctx context.Context, sql string) error {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return func(ctx context.Context, sql string) error {
+		_, err := conn.Exec(ctx, sql)
+		return err
+	}
+}
+
 func execEach(dsn, format string, names []string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
