@@ -17,7 +17,8 @@ import (
 
 // sqlLockChannels locks the rows of the channels in the order of the
 // arguments, which is that of the keys in every transaction, and reads what the
-// fan-out needs.
+// fan-out needs. A lock is a write, so also a batch that only finds its like again
+// is acknowledged no sooner than the standby has everything before it.
 var sqlLockChannels = mutated(`SELECT c.*
 	FROM unnest($1::int[], $2::bigint[]) AS k(p, ch)
 	CROSS JOIN LATERAL (SELECT c.channel_id, c.kind, c.name, c.user_a, c.user_b, c.member_version, c.last_change

@@ -59,6 +59,9 @@ func (w *work) forwardLate(ctx context.Context) (*fence, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := sure(ctx, w.t); err != nil {
+		return nil, err
+	}
 	f := &fence{ps: w.switched, late: true, at: w.e.cfg.Now(), switched: true}
 	if err := w.forward(ctx, f.ps); err != nil {
 		return nil, err

@@ -88,11 +88,22 @@ func settle(ctx context.Context, conn *pgx.Conn, ps []int32, from shard.ID, atte
 		return nil, err
 	}
 	rows, err := ownersOf(ctx, conn, ps)
+	if err != nil {
+		return nil, err
+	}
 	out := map[int32]owner{}
 	for p, o := range rows {
 		out[int32(p)] = o
 	}
-	return out, err
+	return out, sure(ctx, conn)
+}
+
+// sure returns when what was seen at a shard is there to stay. A commit whose wait
+// for the standby was cut off is visible all the same, and gone if the standby
+// takes over; one that is made after it and acknowledged stands for both.
+func sure(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, "SELECT pg_logical_emit_message(true, 'gori', '')")
+	return err
 }
 
 // reopen makes fenced partitions active at the source again, in a new attempt
