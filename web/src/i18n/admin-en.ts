@@ -180,6 +180,7 @@ export const adminEn = {
   state_cleaned: "cleaned",
   state_released: "released",
 
+  lastReshard: "The last reshard",
   receiptsNone: "No receipts yet",
   receiptsNoneText: "Each reshard leaves proof of every row it moved.",
   verdictGood: "Every row equal on both sides, no gaps",

@@ -170,6 +170,7 @@ export const adminKo: AdminCatalogue = {
   state_cleaned: "정리됨",
   state_released: "되돌림",
 
+  lastReshard: "마지막 재분배",
   receiptsNone: "아직 인수증이 없어요",
   receiptsNoneText: "재분배마다 옮긴 모든 행의 증거가 남아요.",
   verdictGood: "모든 행이 양쪽에서 같고, 빠진 것이 없어요",

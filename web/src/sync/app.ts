@@ -1,6 +1,5 @@
 // The whole of sync: who is logged in on this device, and the commands that views call.
 import { deleteKeeper, openKeeper } from "../db/open";
-import { wipeButUnsent } from "../db/load";
 import { Refused } from "../model/problem";
 import type { ChannelID, OutboxRow, Self, UserID } from "../model/types";
 import { asUserID } from "../model/types";
@@ -266,8 +265,7 @@ export class App {
     this.session = null;
     if (!told) session.tellOthers(why === "outdated" ? "revoked" : why);
     this.p.memory.set(null);
-    if (why !== "logout" && !told) await wipeButUnsent(session.core.keeper).catch(() => {});
-    session.stop(false);
+    await session.stop(false, why !== "logout");
     if (!told) await Promise.race([this.push.forget(), new Promise<void>((done) => void this.p.clock.after(FORGET_MS, done))]);
     if (why === "logout" && !told) await deleteKeeper(session.core.self);
     showNobody();

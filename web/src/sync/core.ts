@@ -1,6 +1,6 @@
 // What all parts of one account's sync share: commit, then show, then tell the other tabs.
 import { commit } from "../db/commit";
-import { loadCursors, loadSnapshot } from "../db/load";
+import { loadCursors, loadSnapshot, wipeButUnsent } from "../db/load";
 import { openMemory } from "../db/memory";
 import type { Keeper } from "../db/kv";
 import type { ClientFrame } from "../model/frame";
@@ -58,6 +58,7 @@ export class Core {
 
   /** One transaction, then the screen, then the other tabs. */
   async commit(p: Patch): Promise<Effect> {
+    if (this.closed) return NOTHING;
     let effect: Effect;
     try {
       effect = await commit(this.keeper, this.self, p);
@@ -97,10 +98,13 @@ export class Core {
     else this.bus.send({ t: "socket", frame });
   }
 
-  close(): void {
+  /** Ends keeping. With `forget` everything but the person's own unsent words goes, with what was just being written:
+   *  transactions come one after the other, and none begins after this one. */
+  async close(forget: boolean): Promise<void> {
     this.closed = true;
     this.sender = null;
     this.bus.close();
+    if (forget) await wipeButUnsent(this.keeper).catch(() => {});
     this.keeper.close();
   }
 

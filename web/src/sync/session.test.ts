@@ -63,6 +63,25 @@ describe("a session", () => {
     again.session.stop(false);
   });
 
+  it("a login that ends takes everything along but unsent words, also what was just being written", async () => {
+    const t = setUp(1);
+    for (let i = 0; i < 5; i++) t.server.say();
+    await t.session.start();
+    await t.clock.pass(1000);
+    t.server.reachable = false;
+    t.server.cut();
+    await t.send("not sent yet");
+    const late = t.session.core.commit({ pos: 7 });
+    const ended = t.session.stop(false, true);
+    await t.session.core.commit({ pos: 8 }); // somebody who did not know
+    await Promise.all([late, ended]);
+    const left = await t.keeper.run("readonly", async (tx) => ({
+      kept: (await Promise.all((["meta", "messages", "entries", "cursors", "people"] as const).map((s) => tx.all(s)))).flat().length,
+      words: (await tx.all("outbox")).map((r) => r.body),
+    }));
+    expect(left).toEqual({ kept: 0, words: ["not sent yet"] });
+  });
+
   it("a badge falls when one reads, stays down offline, and the server learns of it later", async () => {
     const t = setUp(1);
     t.server.say();

@@ -113,7 +113,8 @@ export class Session {
   }
 
   /** Ends everything of the account in this tab. */
-  stop(bye: boolean): void {
+  /** With `forget` nothing of the account stays on the device but the person's own unsent words. */
+  async stop(bye: boolean, forget = false): Promise<void> {
     this.presence.gone();
     this.socket.stop(bye);
     this.outbox.stop();
@@ -123,9 +124,10 @@ export class Session {
     this.presence.stop();
     this.alerts.stop();
     this.history.close();
-    this.core.close();
+    const closed = this.core.close(forget);
     this.election?.stop();
     writeLink.lead.value = false;
+    await closed;
   }
 
   /** Another tab, or the person, wants a connection now. */

@@ -38,6 +38,10 @@ export function Receipts() {
   );
 }
 
+export function Verdict({ receipt: r }: { receipt: ReceiptSum }) {
+  return <span class={r.gaps === 0 ? "health good" : "health bad"}>{r.gaps === 0 ? a("verdictGood") : a("verdictGaps", r.gaps)}</span>;
+}
+
 function Receipt({ receipt: r, again }: { receipt: ReceiptSum; again: () => void }) {
   const [open, setOpen] = useState(false);
   const check = useCheck(r);
@@ -51,7 +55,7 @@ function Receipt({ receipt: r, again }: { receipt: ReceiptSum; again: () => void
           </span>
         </span>
         <span class="grow" />
-        <span class={r.gaps === 0 ? "health good" : "health bad"}>{r.gaps === 0 ? a("verdictGood") : a("verdictGaps", r.gaps)}</span>
+        <Verdict receipt={r} />
       </header>
       <dl class="facts">
         <Fact label={a("partitions")}>{whole(r.partitions)}</Fact>
