@@ -16,6 +16,7 @@ import (
 // another number of shards, and goes on there: also a device that has seen what
 // was said after the backup.
 func TestBackupAndRestore(t *testing.T) {
+	t.Parallel()
 	temp := t.TempDir()
 	s := startUp(t, dataDir(t), "--shards", "2")
 	a, b := newMember(t, s.url, "anna", true), newMember(t, s.url, "boris", true)

@@ -23,6 +23,7 @@ func (s *system) control() *upClient {
 }
 
 func TestUpMakesInstancesAndTakesThemOut(t *testing.T) {
+	t.Parallel()
 	dir := dataDir(t)
 	s := startUp(t, dir, "--shards", "1")
 	if st, err := os.Stat(s.state().Control); err != nil || st.Mode().Perm() != 0o600 {

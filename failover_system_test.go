@@ -54,6 +54,7 @@ func failovers() []failover {
 // A primary dies in the middle of a reshard, a source's or a target's: the reshard
 // goes on, by itself or by the same command.
 func TestAStandbyTakesOverInAReshard(t *testing.T) {
+	t.Parallel()
 	s := startUp(t, dataDir(t), "--shards", "2", "--standby")
 	s.allInSync()
 	k := gather(t, s.url, 4, 1)

@@ -72,6 +72,7 @@ func asked(t *testing.T, url string, n int) map[int]int {
 // A node, Nginx and all nodes die or freeze in turn: requests go on, gori nodes
 // tells the truth, and what people say is neither lost nor doubled.
 func TestNodesAndProxyMayDie(t *testing.T) {
+	t.Parallel()
 	if _, err := nginx.Find(); err != nil {
 		t.Fatal(err)
 	}
@@ -125,6 +126,7 @@ func TestNodesAndProxyMayDie(t *testing.T) {
 // A node that ends again and again is taken out of the proxy, shown, and
 // started again all the same; the others serve.
 func TestNodeThatKeepsDyingIsTakenOut(t *testing.T) {
+	t.Parallel()
 	s := startUp(t, dataDir(t), "--nodes", "2", "--shards", "1")
 	killed := 0
 	balanced := func() bool {

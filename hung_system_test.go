@@ -110,6 +110,7 @@ func (s *system) unavailable(here, there *talk) (again func()) {
 
 // Without a standby a shard that stands still is waited for.
 func TestAShardThatStandsStillIsTold(t *testing.T) {
+	t.Parallel()
 	s := startUp(t, dataDir(t), "--shards", "2")
 	here, there := s.newTalkAt("here", "b", "a"), s.newTalkAt("there", "b", "b")
 	here.say("before")
@@ -128,6 +129,7 @@ func TestAShardThatStandsStillIsTold(t *testing.T) {
 
 // With a standby it is ended, and the standby takes over.
 func TestAPrimaryThatStandsStillIsReplaced(t *testing.T) {
+	t.Parallel()
 	if os.Getenv(envLong) == "" {
 		t.Skip("store/local tries the same with less patience; make soak does this")
 	}

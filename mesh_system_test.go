@@ -181,6 +181,7 @@ func (d *meshDevice) shows(want map[client.Seq]string) bool {
 // every device on every node shows in the end what the server has, each
 // message once and in order, and who was removed hears nothing more.
 func TestDevicesConvergeThoughTheMeshLoses(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	random := rand.New(rand.NewPCG(3, 30))
 	nodes := startMeshNodes(t, 3, func() bool { mu.Lock(); defer mu.Unlock(); return random.IntN(10) < 3 })

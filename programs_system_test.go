@@ -86,6 +86,7 @@ func disable(t *testing.T, admin *client.Client, url string, user client.UserID)
 // woken by what is said on the others, and ends with its login wherever that
 // is ended; bots and hooks end on all of them.
 func TestProgramsOnThreeNodes(t *testing.T) {
+	t.Parallel()
 	nodes := startMeshNodes(t, 3, nil)
 	ctx := t.Context()
 	must := func(err error) {

@@ -127,6 +127,7 @@ func (s *system) settledAnyhow(shards string) *ringView {
 }
 
 func TestReshardWhilePeopleTalk(t *testing.T) {
+	t.Parallel()
 	dir := dataDir(t)
 	s := startUp(t, dir, "--shards", "2")
 	people := s.gather(6)
@@ -211,6 +212,7 @@ func whereIsShown(t *testing.T, s *system, k *talk) {
 }
 
 func TestReshardKilledAtItsSteps(t *testing.T) {
+	t.Parallel()
 	s := startUp(t, dataDir(t), "--shards", "2")
 	people := s.gather(4)
 	// Those at the end pass only once the rest is done.
@@ -243,6 +245,7 @@ func TestReshardKilledAtItsSteps(t *testing.T) {
 }
 
 func TestReshardStoppedAndWokenLater(t *testing.T) {
+	t.Parallel()
 	s := startUp(t, dataDir(t), "--shards", "2")
 	people := s.gather(4)
 	sleeper := s.begin([]string{envFaults + "=1", envStop + "=fenced:2"}, "reshard", "add", "c")
@@ -303,6 +306,7 @@ func (c *command) sleeps(t *testing.T) {
 }
 
 func TestReshardByTheNodes(t *testing.T) {
+	t.Parallel()
 	s := startUp(t, dataDir(t), "--shards", "2")
 	people := s.gather(4)
 	// Two admins at once: exactly one wins.

@@ -12,6 +12,7 @@ import (
 // A login that is ended on one node ends on the others within a second (P7),
 // with the mesh and without a word of it.
 func TestAnEndedLoginEndsOnEveryNode(t *testing.T) {
+	t.Parallel()
 	var cut atomic.Bool
 	nodes := startMeshNodes(t, 3, cut.Load)
 	main := connectDevice(t, nodes[0], "ann", true)

@@ -28,6 +28,7 @@ func crowdSize(t *testing.T) (pairs, devices int) {
 // All nodes are replaced while people write: no send fails, nothing is lost,
 // doubled or out of order, and the program on the disk is the one that runs.
 func TestRollingRestartLosesNothing(t *testing.T) {
+	t.Parallel()
 	s := startUp(t, dataDir(t), "--nodes", "3", "--shards", "2")
 	pairs, devices := crowdSize(t)
 	begun := time.Now()
@@ -60,6 +61,7 @@ func TestRollingRestartLosesNothing(t *testing.T) {
 
 // A node is killed in the middle of its drain: what was acknowledged is there.
 func TestKilledWhileDraining(t *testing.T) {
+	t.Parallel()
 	s := startUp(t, dataDir(t), "--nodes", "2", "--shards", "1")
 	k := gather(t, s.url, 10, 10) // 200 sockets leave in about 0.2 s a node
 	k.talk(20 * time.Millisecond)
@@ -96,6 +98,7 @@ func put(t *testing.T, path string, from io.Reader) {
 // A program that does not serve ends the rolling restart at the first node; the
 // others stay, and the right program mends it.
 func TestBadUpgradeStopsAtTheFirstNode(t *testing.T) {
+	t.Parallel()
 	bin := filepath.Join(t.TempDir(), "gori")
 	good, err := os.ReadFile(binary(t))
 	if err != nil {
@@ -135,6 +138,7 @@ func TestBadUpgradeStopsAtTheFirstNode(t *testing.T) {
 
 // A wrong configuration is told and changes nothing.
 func TestWrongConfigurationStopsTheRestart(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "gori.yaml")
 	write := func(text string) {
 		t.Helper()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"gori/shard"
 )
@@ -24,17 +23,15 @@ func (t *target) seats(ctx context.Context) ([]ShardConfig, *shard.Ring, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	known := map[string]string{}
-	for _, s := range named {
-		known["@"+s.ID] = s.DSN
+	resolve, err := t.resolver()
+	if err != nil {
+		return nil, nil, err
 	}
 	var list []ShardConfig
 	for _, seat := range ring.Seats {
-		dsn := seat.Addr
-		if strings.HasPrefix(dsn, "@") {
-			if dsn = known[dsn]; dsn == "" {
-				return nil, nil, fmt.Errorf("the ring has the shard %s at %s, which is not among the shards that are named", seat.ID, seat.Addr)
-			}
+		dsn, err := resolve(seat.Addr)
+		if err != nil {
+			return nil, nil, fmt.Errorf("where the ring has the shard %s: %w", seat.ID, err)
 		}
 		list = append(list, ShardConfig{ID: string(seat.ID), DSN: dsn})
 	}

@@ -20,6 +20,7 @@ import (
 // makes one the standby of the other, has it promoted while that one stands
 // still, and makes that one the standby. This is the runbook, by hand.
 func TestAStandbyElsewhere(t *testing.T) {
+	t.Parallel()
 	binary(t) // takes a while
 	dir := dataDir(t)
 	a, far := newPairOfServers(t, dir)

@@ -57,6 +57,7 @@ func (s *system) seat(id shard.ID) shard.Seat {
 
 // A primary dies while people talk, then the next one, then everything.
 func TestAStandbyTakesOverWithoutLoss(t *testing.T) {
+	t.Parallel()
 	dir := dataDir(t)
 	s := startUp(t, dir, "--shards", "2", "--standby")
 	s.allInSync()
@@ -185,6 +186,11 @@ func TestShardCommands(t *testing.T) {
 		t.Errorf("shard promote z: exit %d: %s", code, e)
 	}
 	k.check()
+	for _, args := range [][]string{{"doctor"}, {"backup", "--to", filepath.Join(t.TempDir(), "kept")}} {
+		if code, out, e = gori(t, append(args, "--data", dir)...); code != exitOK {
+			t.Errorf("%s after a promotion: exit %d: %s%s", args[0], code, out, e)
+		}
+	}
 	s.signal(syscall.SIGTERM)
 	<-s.done
 

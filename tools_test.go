@@ -20,6 +20,7 @@ import (
 // that is killed and repeated, and a bench through the death of the node and of
 // a shard.
 func TestTools(t *testing.T) {
+	t.Parallel()
 	s := startUp(t, filepath.Join(t.TempDir(), "data"), "--shards", "2")
 	t.Run("demo", s.demoTwice)
 	t.Run("import", s.importThroughKill)

@@ -105,6 +105,7 @@ func (k *talk) check() {
 }
 
 func TestUpKeepsEverythingRunning(t *testing.T) {
+	t.Parallel()
 	s := startUp(t, dataDir(t), "--shards", "2")
 	var talks []*talk
 	for i := range 6 {
@@ -189,6 +190,7 @@ func lookAround(t *testing.T, s *system, k *talk) {
 }
 
 func TestUpLeavesNothingAndFindsEverythingAgain(t *testing.T) {
+	t.Parallel()
 	dir := dataDir(t)
 	s := startUp(t, dir, "--shards", "2")
 	k := newTalk(t, s.url, "person")
