@@ -41,7 +41,6 @@ func tortured(t *testing.T, program, mutant string, args ...string) (code int, r
 // TestTorture keeps all promises through all faults, for a short while and a
 // known seed; make soak goes on for long ones.
 func TestTorture(t *testing.T) {
-	t.Parallel()
 	code, r, said := tortured(t, binary(t), "", "--seed", "6", "--seconds", "9", "--nodes", "3", "--shards", "3",
 		"--faults", "kill-node,kill-shard,freeze-node,cut-mesh,drain,slow-client,cut-shard,disk-full")
 	if code != exitOK || !r.Clean() || r.Acked == 0 || r.Delivered == 0 || r.Faults < 2 {
@@ -52,7 +51,6 @@ func TestTorture(t *testing.T) {
 // TestTortureReshards keeps them while a shard comes and what moves the partitions
 // is killed.
 func TestTortureReshards(t *testing.T) {
-	t.Parallel()
 	code, r, said := tortured(t, binary(t), "", "--seed", "12", "--seconds", "6", "--rate", "50", "--nodes", "2", "--shards", "2", "--faults", "reshard,kill-mover")
 	if code != exitOK || !r.Clean() || r.Acked == 0 || r.Faults == 0 {
 		t.Errorf("exit %d: %s\nviolations:\n%s\nfaults:\n%s", code, said, strings.Join(r.Violations, "\n"), strings.Join(r.Log, "\n"))

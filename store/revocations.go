@@ -20,6 +20,7 @@ const (
 	revokedKept    = 10 * time.Minute // older rows are deleted
 	revokedSweep   = time.Minute      // how often
 	maxRevoked     = 20_000           // rows of one read
+	revokedSilent  = 250 * time.Millisecond
 )
 
 // drawRevocation draws an id in SQL, of the shard's time and 20 random bits.
@@ -86,7 +87,9 @@ func (s *Store) Revoked(ctx context.Context, since chat.RevokedSince, away time.
 		wg.Go(func() {
 			id := string(sh.id)
 			at, known := since[id]
-			part, around, err := s.revokedOn(ctx, sh, at, known, away)
+			ask, cancel := sh.revoked.patience(ctx, away)
+			defer cancel()
+			part, around, err := s.revokedOn(ask, sh, at, known, away)
 			missed := sh.revoked.behind.Swap(err != nil)
 			mu.Lock()
 			defer mu.Unlock()
@@ -114,6 +117,16 @@ func (s *Store) Revoked(ctx context.Context, since chat.RevokedSince, away time.
 		failed = errNotAll
 	}
 	return page, failed
+}
+
+// patience bounds for how long a shard is waited for. One that was silent before
+// is likely to be so still; to wait for it as long as for one that has to find its
+// feet would take the whole of the time for which a look is good, each time.
+func (w *revokedWatch) patience(ctx context.Context, away time.Duration) (context.Context, context.CancelFunc) {
+	if away == 0 || !w.behind.Load() {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, revokedSilent)
 }
 
 // revokedOn asks one shard, also one that is thought to be down: it may be back

@@ -54,6 +54,27 @@ func TestRevocationsAreReadOfAShardThatIsThoughtToBeDown(t *testing.T) {
 	}
 }
 
+// A shard that has been silent takes no more of the time of a node that was away.
+func TestASilentShardIsNotWaitedForAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	s := openOn(t, storetest.DSNs(t, 2))
+	start := sure(s.Revoked(context.Background(), nil, 0))
+	silent := s.shards()[1].revoked
+	silent.turn <- struct{}{} // never answers
+	defer func() { <-silent.turn }()
+	first, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	if page, err := s.Revoked(first, start.Since, 0); err == nil {
+		t.Fatalf("%+v", page)
+	}
+	long, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	page, err := s.Revoked(long, start.Since, time.Second)
+	if err == nil || len(page.Missed) != 1 || page.Missed[0] != "s2" || long.Err() != nil {
+		t.Fatalf("%+v, %v, %v", page, err, long.Err())
+	}
+}
+
 // A shard has come, and has taken partitions over, while this node was away.
 func TestWhoWasAwayHasNotSeenAllUntilEveryShardWasAsked(t *testing.T) {
 	t.Parallel()
