@@ -13,6 +13,18 @@ import (
 	"gori/chat/chattest"
 )
 
+// seen tells when the revocations are first read.
+type seen struct {
+	chat.Revocations
+	once  sync.Once
+	first chan struct{}
+}
+
+func (s *seen) Revoked(ctx context.Context, since chat.RevokedSince, away time.Duration) (chat.RevokedPage, error) {
+	s.once.Do(func() { close(s.first) })
+	return s.Revocations.Revoked(ctx, since, away)
+}
+
 // What was read before the node stood still is read again, by who may still ask.
 func TestWhatWasReadBeforeAStandstillIsReadAgain(t *testing.T) {
 	var ahead atomic.Int64
@@ -21,9 +33,10 @@ func TestWhatWasReadBeforeAStandstillIsReadAgain(t *testing.T) {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer stop()
+	looked := make(chan struct{})
 	s := newSystem(t, func(cfg *Config, deps *chat.PeopleDeps) {
 		mem := deps.Logins.(*chattest.Memory)
-		svc, err := chat.NewService(chat.Deps{Log: mem, Directory: mem, Roster: mem, Inboxes: mem, People: mem, Contacts: mem, Revocations: mem,
+		svc, err := chat.NewService(chat.Deps{Log: mem, Directory: mem, Roster: mem, Inboxes: mem, People: mem, Contacts: mem, Revocations: &seen{Revocations: mem, first: looked},
 			Hub: chat.NewHub(chat.HubConfig{Log: quiet, Now: clock}), Node: "n1", Now: clock, Logger: quiet})
 		if err != nil {
 			t.Fatal(err)
@@ -31,6 +44,7 @@ func TestWhatWasReadBeforeAStandstillIsReadAgain(t *testing.T) {
 		cfg.Chat, deps.Service = svc, svc
 		work.Go(func() { _ = svc.Run(ctx) })
 	})
+	<-looked // before, nothing ends what was read
 	ann := s.signUp("ann")
 	who, err := s.people.Authenticate(ctx, ann.token)
 	if err != nil {
