@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -138,6 +139,7 @@ func (c *CheckRun) Run(ctx context.Context) error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.check.Proof = *p
+		c.check.Problems = slices.Clone(p.Problems) // which are sorted in the end, while these may be written
 	})
 	close(done)
 	<-beating
