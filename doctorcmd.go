@@ -19,9 +19,10 @@ func newDoctor() *cobra.Command {
 		Use:   "doctor",
 		Short: "Look whether everything is as it should be, and say what to do where not",
 		Long: `Looks at all shards: each partition's owner, gaps in channels, inboxes against
-channels, unread and mention numbers against the messages, rows where they do not belong, what is owed, guards, rights, settings,
-schemas, the ring, space. It reads only; with --fix it has inboxes that stay
-behind brought up to date and wrong numbers counted anew, which can do no harm.
+channels, unread and mention numbers against the messages, rows where they do
+not belong, what is owed, guards, rights, settings, schemas, the ring, space. It
+reads only; with --fix it has inboxes that stay behind brought up to date and
+wrong numbers counted anew, which can do no harm.
 
 It ends with 1 if something is against what Gori promises.`,
 		Args: noArgs,

@@ -144,7 +144,8 @@ func (r *recount) judge(ctx context.Context, p *patient, page []place) error {
 		if e.right() {
 			continue
 		}
-		if r.more = len(r.wrong) >= maxMiscounts; r.more {
+		if len(r.wrong) >= maxMiscounts {
+			r.more = true
 			return nil
 		}
 		r.wrong = append(r.wrong, wrong{p, e})
