@@ -41,10 +41,10 @@ web/node_modules/.built: web/node_modules/.installed $(WEBSRC)
 ## test: everything: checks, the client's unit tests, Go's tests, the tests in a real browser
 test: setup-test check web-unit build e2e unit
 
-## unit: Go's tests; the packages with shared memory once more under the race detector
+## unit: Go's tests; the packages with shared memory once more under the race detector; a package that fails has a second try by itself (scripts/unit.sh)
 unit: web
-	$(GO) test -race -short -timeout 40m $(RACE)
-	$(GO) test -timeout 40m ./...
+	@./scripts/unit.sh -race -short -timeout 40m $(RACE)
+	@./scripts/unit.sh -timeout 40m ./...
 
 # What has goroutines that share memory.
 RACE := ./chat/... ./presence/... ./api/... ./client/... ./mesh/... ./nginx ./notify/... ./store/local
