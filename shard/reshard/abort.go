@@ -170,7 +170,7 @@ func (r *Runner) CleanOld(ctx context.Context, before time.Time) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	r.throttle.free = shareOfCleaning
+	r.throttle.unheard(shareOfCleaning)
 	defer r.startHearing(ctx)()
 	pace := r.throttle.lane()
 	n := 0

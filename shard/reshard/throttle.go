@@ -50,6 +50,14 @@ func (t *Throttle) Set(mbps, slowdown float64) {
 	t.bound, t.slowdown = mbps*1e6, slowdown
 }
 
+// unheard sets the share of their time that movers work while nobody tells of
+// sends.
+func (t *Throttle) unheard(share float64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.free = share
+}
+
 // Figures says how the throttle stands.
 type Figures struct {
 	Share    float64       `json:"share"` // of their time that movers work

@@ -6,3 +6,6 @@ CREATE UNLOGGED TABLE control.sends (
     before bigint[] NOT NULL,       -- reshard.Told
     total  bigint[] NOT NULL
 );
+
+-- What was written to before, to find out how long a small write takes.
+DROP TABLE control.probe;

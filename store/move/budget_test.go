@@ -13,11 +13,12 @@ import (
 // long enough: those that are taken back measure none.
 func TestOneSlowCommitIsForgotten(t *testing.T) {
 	now := time.Unix(0, 0)
-	w := &work{e: New(Config{Now: func() time.Time { return now }}), commit: 2 * time.Second}
+	w := &work{e: New(Config{Now: func() time.Time { return now }})}
+	w.e.commits.note(w.g.To, 2*time.Second)
 	tries := 0
 	for w.tooLate(&fence{began: now}) {
 		if tries++; tries > 5 {
-			t.Fatalf("after %d fences a commit is still expected to take %v", tries, w.commit)
+			t.Fatalf("after %d fences a commit is still expected to take %v", tries, w.e.commits.last(w.g.To))
 		}
 	}
 	if tries == 0 {
@@ -64,7 +65,7 @@ func TestACommitThatComesTooLateDoesNotBegin(t *testing.T) {
 		t.Error("the session at the target has ended")
 	}
 	e.commits.note(dst, 0)
-	w.commit, e.cfg.Budget = 0, patient
+	e.cfg.Budget = patient
 	if err := w.Fill(t.Context(), free{}); err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,6 @@ type work struct {
 	sums     map[int32]map[string]digest // of each table at the target
 	counts   map[int32]*count            // of what was copied
 	total    int64                       // rows there are to copy, estimated
-	commit   time.Duration               // what a commit at the target has taken of late
 	dirty    atomic.Int64
 	loaded   bool // a Fill that failed is not repeated by the same work
 	verified bool

@@ -123,7 +123,6 @@ func (w *work) cutPart(ctx context.Context, f *fence) error {
 	if err := w.open(ctx, f); err != nil {
 		return err
 	}
-	w.commit = max(w.commit, w.e.commits.last(w.g.To))
 	f.began = w.e.cfg.Now()
 	if err := w.handOver(ctx, f); err != nil {
 		if err := w.takeBack(ctx, f, err); err != nil {
@@ -181,14 +180,14 @@ func (w *work) handOver(ctx context.Context, f *fence) error {
 
 // tooLate says that a commit at the target would not fit the budget any more.
 func (w *work) tooLate(f *fence) bool {
-	if w.left(f) >= w.commit*3/2 {
+	commit := w.e.commits.last(w.g.To)
+	if w.left(f) >= commit*3/2 {
 		return false
 	}
 	// One commit may have met a slow moment of the disk. A fence that is taken back
 	// measures none, so what is remembered has to fade: else no fence would ever be
 	// long enough again.
-	w.commit /= 2
-	w.e.commits.note(w.g.To, w.commit)
+	w.e.commits.note(w.g.To, commit/2)
 	return true
 }
 
@@ -286,7 +285,7 @@ func (w *work) lastAtTarget(ctx context.Context, f *fence, jobs, src []*hashJob,
 		return zombie(err)
 	}
 	// That clock is later by now, so this is rather too early than too late.
-	f.until = now.Add(w.left(f) - w.commit)
+	f.until = now.Add(w.left(f) - w.e.commits.last(w.g.To))
 	return w.compareHashes(src, dst, f.keys)
 }
 
@@ -307,8 +306,7 @@ func (w *work) activate(ctx context.Context, f *fence) error {
 	}
 	f.at = w.e.cfg.Now()
 	took := f.at.Sub(begun)
-	w.commit = max(took, (3*w.commit+took)/4)
-	w.e.commits.note(w.g.To, w.commit)
+	w.e.commits.note(w.g.To, max(took, (3*w.e.commits.last(w.g.To)+took)/4))
 	for _, c := range f.changes {
 		w.count(c)
 	}

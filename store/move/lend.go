@@ -26,6 +26,8 @@ type lending struct {
 	rest  []resting
 	timer *time.Timer // ends what has waited for too long; nil: nothing waits
 	ended bool
+
+	leaving sync.WaitGroup // of dismiss; begun under mu, before ended
 }
 
 type resting struct {
@@ -81,23 +83,31 @@ func (l *lending) keep(r resting) bool {
 	return true
 }
 
-// dismiss ends the sessions that have waited for too long.
+// dismiss ends the sessions that have waited for too long. A server that does
+// not answer takes its time over it, which nobody waits for but Close.
 func (l *lending) dismiss() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.timer = nil
 	if l.ended {
+		l.mu.Unlock()
 		return
 	}
+	l.leaving.Add(1)
+	defer l.leaving.Done()
+	var old []resting
 	l.rest = slices.DeleteFunc(l.rest, func(r resting) bool {
-		old := time.Since(r.since) >= restTime
-		if old {
-			hangUp(r.conn)
+		if time.Since(r.since) < restTime {
+			return false
 		}
-		return old
+		old = append(old, r)
+		return true
 	})
 	if len(l.rest) > 0 {
 		l.timer = time.AfterFunc(restTime/2, l.dismiss)
+	}
+	l.mu.Unlock()
+	for _, r := range old {
+		hangUp(r.conn)
 	}
 }
 
@@ -105,13 +115,15 @@ func (l *lending) dismiss() {
 func (e *Engine) Close() {
 	l := &e.lending
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.ended = true
 	if l.timer != nil {
 		l.timer.Stop()
 	}
-	for _, r := range l.rest {
+	rest := l.rest
+	l.rest = nil
+	l.mu.Unlock()
+	for _, r := range rest {
 		hangUp(r.conn)
 	}
-	l.rest = nil
+	l.leaving.Wait()
 }
