@@ -20,18 +20,28 @@ type problem struct {
 	history      []string
 }
 
-func (w *world) problem(what, detail string) { w.problemIn(what, detail, nil, 0) }
+func (w *world) problem(what, detail string) { w.problemWith(what, detail, nil) }
 
 // problemIn is a problem with the history of its channel.
 func (w *world) problemIn(what, detail string, ch *channel, seq client.Seq) {
+	w.problemWith(what, detail, func() []string {
+		if ch == nil {
+			return nil
+		}
+		return ch.excerpt(seq, w.began)
+	})
+}
+
+// problemWith is a problem with more lines; those of the first few are kept.
+func (w *world) problemWith(what, detail string, lines func() []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.problems) >= maxProblems {
 		return
 	}
 	p := problem{what: what, detail: detail}
-	if ch != nil && len(w.problems) < 5 {
-		p.history = ch.excerpt(seq, w.began)
+	if lines != nil && len(w.problems) < 5 {
+		p.history = lines()
 	}
 	w.problems = append(w.problems, p)
 }
@@ -48,7 +58,9 @@ func (w *world) judge(ctx context.Context, r *Report, log []Fault) {
 	}
 	for _, f := range w.flickers(log) {
 		r.PresenceWrong++
-		w.problem("P8: somebody who was there was shown offline", fmt.Sprintf("%s to %s on node %s at %.3f s (resume: %t)", f.of, f.by, f.node, (f.at-w.began).Seconds(), f.resumed))
+		w.problemWith("P8: somebody who was there was shown offline",
+			fmt.Sprintf("%s to %s on node %s at %.3f s (resume: %t)", f.of, f.by, f.node, (f.at-w.began).Seconds(), f.resumed),
+			func() []string { return f.of.sessionsAbout(f.at, w.began) })
 	}
 	w.say("asking who is there")
 	r.PresenceWrong += w.finalPresence(ctx)

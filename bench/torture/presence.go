@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -66,6 +67,28 @@ func (p *person) present(unsure func(node string, at span) []span) []span {
 		}
 	}
 	return merged
+}
+
+// aboutWithin is how far from a moment a session is still told with it.
+const aboutWithin = 20 * time.Second
+
+// sessionsAbout are the person's sessions around a moment, as lines.
+func (p *person) sessionsAbout(at, began time.Duration) []string {
+	var lines []string
+	for _, d := range p.devices {
+		d.mu.Lock()
+		for _, s := range d.spans {
+			end := "now"
+			if s.to != 0 {
+				end = fmt.Sprintf("%.3f s", (s.to - began).Seconds())
+			}
+			if s.from < at+aboutWithin && (s.to == 0 || s.to > at-aboutWithin) {
+				lines = append(lines, fmt.Sprintf("%s on node %s from %.3f s to %s", d.name, s.node, (s.from-began).Seconds(), end))
+			}
+		}
+		d.mu.Unlock()
+	}
+	return lines
 }
 
 // minus is what of a span none of the others covers.
