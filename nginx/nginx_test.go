@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/sys/unix"
 )
 
 // patience ends what hangs. It is no promise: a busy host may take its time.
@@ -284,6 +285,46 @@ func TestKilledAndStartedAgain(t *testing.T) {
 	t.Cleanup(func() { p.Stop(time.Second) })
 	if got := <-answer; !strings.HasPrefix(got, "a ") {
 		t.Errorf("the next one answers %q", got)
+	}
+}
+
+// Several workers are woken by one connection, and those that do not get it must
+// not wait for the next: whoever they serve would wait with them.
+func TestNoWorkerWaitsForTheNextConnection(t *testing.T) {
+	a := node(t, "a")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	socket, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	c := Config{Prefix: t.TempDir(), Listen: l.Addr().String(), Workers: 4, Nodes: []Node{{Name: "n1", Addr: addr(a)}}}
+	p, err := Start(t.Context(), Options{Config: c, Socket: socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Stop(time.Second) })
+	for _, when := range []string{"started", "loaded"} {
+		if when == "loaded" {
+			if err := p.Load(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		raw, err := socket.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := raw.Control(func(fd uintptr) {
+			if flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
+				t.Errorf("%s: the socket blocks: %o, %v", when, flags, err)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

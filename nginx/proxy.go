@@ -49,6 +49,7 @@ type Proxy struct {
 	program string
 	opts    Options
 	cmd     *exec.Cmd
+	socket  *os.File      // Options.Socket, or nil; see inheritable
 	ended   chan struct{} // closed when the process has ended
 	err     error         // why; set before ended is closed
 
@@ -65,6 +66,17 @@ func Start(ctx context.Context, o Options) (*Proxy, error) {
 		return nil, err
 	}
 	p := &Proxy{program: program, opts: o, cfg: o.Config, ended: make(chan struct{})}
+	if o.Socket != nil {
+		if p.socket, err = inheritable(o.Socket); err != nil {
+			return nil, err
+		}
+	}
+	started := false
+	defer func() {
+		if !started {
+			_ = p.socket.Close() // nil may be closed too
+		}
+	}()
 	if err := p.makeFolders(); err != nil {
 		return nil, err
 	}
@@ -80,6 +92,7 @@ func Start(ctx context.Context, o Options) (*Proxy, error) {
 	if err := p.run(); err != nil {
 		return nil, fmt.Errorf("start nginx: %w", err)
 	}
+	started = true // from now on run closes the socket
 	if err := p.await(ctx); err != nil {
 		p.Stop(5 * time.Second)
 		return nil, fmt.Errorf("start nginx: %w: %s", err, words.String())
@@ -108,6 +121,9 @@ func (p *Proxy) run() error {
 			// sockets and serve what it was told last.
 			_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 			_ = p.cmd.Wait() // for its words; that the process is gone is known
+			p.mu.Lock()      // a Load may be trying a configuration with it
+			_ = p.socket.Close()
+			p.mu.Unlock()
 			close(p.ended)
 		}
 	}()
@@ -239,10 +255,10 @@ func (p *Proxy) command(ctx context.Context, conf string, more ...string) *exec.
 	args := append([]string{"-p", p.opts.Config.Prefix, "-e", "stderr", "-c", conf}, more...)
 	cmd := exec.CommandContext(ctx, p.program, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM, Credential: p.opts.Owner}
-	if p.opts.Socket != nil {
+	if p.socket != nil {
 		// How Nginx hands its sockets to a newer Nginx: it takes those whose
 		// address it is configured to listen on.
-		cmd.ExtraFiles = []*os.File{p.opts.Socket}
+		cmd.ExtraFiles = []*os.File{p.socket}
 		cmd.Env = append(os.Environ(), "NGINX=3;")
 	}
 	return cmd
