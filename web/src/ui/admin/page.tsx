@@ -4,7 +4,7 @@ import { a } from "../../i18n/admin";
 import { t } from "../../i18n/index";
 import { me } from "../../state/me";
 import { IconButton } from "../kit/button";
-import { Empty } from "../kit/empty";
+import { Empty, Skeleton } from "../kit/empty";
 import { layoutOf } from "../shell/layout";
 import { adminTabs, go, goBack, type AdminTab } from "../shell/route";
 import "../../styles/admin.css";
@@ -27,7 +27,9 @@ export function AdminPage({ tab }: { tab?: AdminTab | undefined }) {
         {layoutOf() === "narrow" && <IconButton icon={ArrowLeft} label={t("back")} onClick={() => goBack({ at: "settings" })} />}
         <h2>{a("admin")}</h2>
       </header>
-      {me.value?.admin === true ? (
+      {me.value === null ? (
+        <Skeleton rows={6} kind="person" />
+      ) : me.value.admin === true ? (
         <>
           <nav class="admin-tabs" ref={tabs} aria-label={a("admin")}>
             {adminTabs.map((one) => (
