@@ -334,7 +334,7 @@ func newCrowd() *crowd {
 		watched: map[chat.SessionID][]chat.UserID{}, friends: map[chat.UserID][]chat.UserID{}}
 }
 
-func (c *crowd) Arrived(user chat.UserID, s chat.SessionID) {
+func (c *crowd) Arrived(user chat.UserID, _ chat.LoginID, s chat.SessionID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.here[s] = user

@@ -219,7 +219,9 @@ type Conn interface {
 // Attendance hears of sessions coming, beating and going. Package presence
 // implements it; calls never block.
 type Attendance interface {
-	Arrived(user UserID, session SessionID)
+	// Arrived tells of a new session; by the login it is known whether one that
+	// dropped has come back.
+	Arrived(user UserID, login LoginID, session SessionID)
 	// Beat tells that the session is alive, and whether its person is active.
 	Beat(user UserID, session SessionID, active bool)
 	// Left tells that a session has ended; explicit if its person said so

@@ -25,7 +25,7 @@ func (s *Session) resume(f *resumeOp) bool {
 	s.phase = phaseResuming
 	s.mu.Unlock()
 	if s.svc.attendance != nil {
-		s.svc.attendance.Arrived(s.who.User, s.id)
+		s.svc.attendance.Arrived(s.who.User, s.who.Login, s.id)
 	}
 	// Not under the session's own context: a child would leave 400 bytes in it
 	// for as long as the session lives, and the time is short anyway.

@@ -140,7 +140,7 @@ func burst(b *testing.B, nodes map[string]*Tracker, w map[string]*wire) {
 		for i := range list {
 			list[i] = (u+chat.UserID(i*37))%users + 1
 		}
-		tr.Arrived(u, chat.SessionID(u))
+		tr.Arrived(u, chat.LoginID(u), chat.SessionID(u))
 		tr.SeenBy(u, chat.PresenceToEveryone)
 		tr.Befriended(u, list, nil)
 	}

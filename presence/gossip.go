@@ -236,9 +236,9 @@ func (t *Tracker) putLocked(p *peer, u chat.UserID, r record, now time.Time) {
 // this node soon, for others may hear of the end of the grace before they hear
 // of the arrival. from is nil for this node.
 func (t *Tracker) cameBackLocked(u chat.UserID, from *peer, came int, now time.Time) {
-	if p := t.people[u]; from != nil && p != nil && p.dropped > 0 {
-		p.dropped = max(p.dropped-came, 0)
-		if soon := now.Add(backWithin); p.dropped == 0 && soon.Before(p.graceUntil) {
+	if p := t.people[u]; from != nil && p != nil && len(p.dropped) > 0 {
+		p.dropped = slices.Delete(p.dropped, 0, min(came, len(p.dropped)))
+		if soon := now.Add(backWithin); len(p.dropped) == 0 && soon.Before(p.graceUntil) {
 			p.graceUntil = soon
 		}
 	}

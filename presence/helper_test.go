@@ -139,7 +139,7 @@ func bubble(t *testing.T, f func(tr *Tracker, e *ear, b *fakeBeats)) {
 
 // come is a session that arrives and whose user anyone may see.
 func come(tr *Tracker, u chat.UserID, s chat.SessionID) {
-	tr.Arrived(u, s)
+	tr.Arrived(u, chat.LoginID(u), s)
 	tr.SeenBy(u, chat.PresenceToEveryone)
 }
 

@@ -159,7 +159,7 @@ func (l *lan) setCut(n *lanNode, cut bool) {
 
 // resume is a session that arrives; who may see the user is known a moment later.
 func (n *lanNode) resume(u chat.UserID, s chat.SessionID) {
-	n.Arrived(u, s)
+	n.Arrived(u, chat.LoginID(u), s)
 	time.Sleep(300 * time.Millisecond)
 	n.SeenBy(u, chat.PresenceToEveryone)
 }

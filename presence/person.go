@@ -7,9 +7,13 @@ import (
 	"gori/chat"
 )
 
+// maxDropped bounds the logins that a person's graces are kept of.
+const maxDropped = 64
+
 // live is one live session.
 type live struct {
 	id       chat.SessionID
+	login    chat.LoginID
 	say      say       // of its last heartbeat
 	heard    time.Time // arrival or the last heartbeat
 	watching []chat.UserID
@@ -33,9 +37,9 @@ type person struct {
 	listeners  int
 	friends    []chat.UserID // sorted; of kin, as slot is
 	slot       uint32
-	hiding     []chat.UserID // sorted: those whom the person may not see
-	dropped    int           // sockets in grace that have not come back
-	dropSay    say           // what is said during grace
+	hiding     []chat.UserID  // sorted: those whom the person may not see
+	dropped    []chat.LoginID // of sockets in grace that have not come back, the oldest first
+	dropSay    say            // what is said during grace
 	graceUntil time.Time
 	lastActive chat.Millis
 	saved      chat.Millis // what Beats is known to have
@@ -50,10 +54,10 @@ func (p *person) speak(now, doubt time.Time) word {
 			s = max(s, l.say)
 		}
 	}
-	if p.dropped > 0 && now.Before(p.graceUntil) {
+	if len(p.dropped) > 0 && now.Before(p.graceUntil) {
 		s = max(s, p.dropSay)
 	} else {
-		p.dropped, p.dropSay, p.graceUntil = 0, sayNothing, time.Time{}
+		p.dropped, p.dropSay, p.graceUntil = nil, sayNothing, time.Time{}
 	}
 	return makeWord(s, p.seen, len(p.sessions), p.listeners > 0)
 }
@@ -77,9 +81,12 @@ func (p *person) drop(s *live, now time.Time, o Options) {
 		return
 	}
 	if p.graceUntil.Before(now) {
-		p.dropped, p.dropSay = 0, sayNothing // what dropped long ago is not coming back
+		p.dropped, p.dropSay = nil, sayNothing // what dropped long ago is not coming back
 	}
-	p.dropped++
+	if len(p.dropped) == maxDropped {
+		p.dropped = slices.Delete(p.dropped, 0, 1)
+	}
+	p.dropped = append(p.dropped, s.login)
 	p.dropSay = max(p.dropSay, s.say.lingering())
 	if until.After(p.graceUntil) {
 		p.graceUntil = until

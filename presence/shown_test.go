@@ -28,7 +28,7 @@ func TestWhoSeesWhom(t *testing.T) {
 		b.Watch(12, []chat.UserID{1}) // a friend who watches
 		come(c.Tracker, 33, 33)       // a stranger who watches
 		c.Watch(33, []chat.UserID{1})
-		a.Arrived(1, 10)
+		a.Arrived(1, 1, 10)
 		a.Beat(1, 10, true)
 		after(2 * time.Second)
 		l.wants() // nobody may see who has not been heard to allow it
@@ -98,7 +98,7 @@ func TestBlockWhileWatching(t *testing.T) {
 	onLAN(t, 2, func(l *lan) {
 		a, b := l.nodes[0], l.nodes[1]
 		come(a.Tracker, 1, 10)
-		a.Arrived(3, 30)
+		a.Arrived(3, 3, 30)
 		a.SeenBy(3, chat.PresenceToFriends)
 		come(b.Tracker, 2, 20)
 		b.Befriended(2, []chat.UserID{3}, nil)
@@ -125,7 +125,7 @@ func TestAskingFromAnywhere(t *testing.T) {
 		l.beats.choose(3, chat.PresenceToNobody)
 		l.beats.at[4] = 77
 		come(a.Tracker, 1, 10)
-		a.Arrived(3, 30)
+		a.Arrived(3, 3, 30)
 		a.SeenBy(3, chat.PresenceToNobody)
 		after(time.Second)
 		s, err := b.States(t.Context(), 9, []chat.UserID{1, 3, 4})
@@ -145,7 +145,7 @@ func TestHiddenUserLeavesNoTimes(t *testing.T) {
 	onLAN(t, 2, func(l *lan) {
 		a, b := l.nodes[0], l.nodes[1]
 		b.friend(12)
-		a.Arrived(1, 10)
+		a.Arrived(1, 1, 10)
 		a.SeenBy(1, chat.PresenceToNobody)
 		after(time.Second)
 		come(b.Tracker, 33, 33)

@@ -115,7 +115,7 @@ var (
 
 // Arrived notes a new session. Whether its person is active is not known
 // before the first heartbeat: a user who was away stays away.
-func (t *Tracker) Arrived(user chat.UserID, session chat.SessionID) {
+func (t *Tracker) Arrived(user chat.UserID, login chat.LoginID, session chat.SessionID) {
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -124,13 +124,14 @@ func (t *Tracker) Arrived(user chat.UserID, session chat.SessionID) {
 	}
 	before := t.sumLocked(user, now)
 	p := t.personLocked(user)
-	if p.dropped > 0 {
-		p.dropped-- // most likely the one that dropped
+	// Another device does not end the grace of the one that dropped.
+	if i := slices.Index(p.dropped, login); i >= 0 {
+		p.dropped = slices.Delete(p.dropped, i, i+1)
 	}
 	if before.say == sayNothing {
 		p.touch(now)
 	}
-	p.sessions = append(p.sessions, &live{id: session, heard: now, say: back(before.say.level())})
+	p.sessions = append(p.sessions, &live{id: session, login: login, heard: now, say: back(before.say.level())})
 	t.users[session] = user
 	t.settleLocked(user, p, before, now)
 }

@@ -111,6 +111,31 @@ func TestExplicitLeaveIsOfflineAtOnce(t *testing.T) {
 	})
 }
 
+// Another device that comes and says bye does not end the grace of the one that
+// has dropped; that one's return does.
+func TestAnotherDeviceDoesNotEndAGrace(t *testing.T) {
+	bubble(t, func(tr *Tracker, e *ear, _ *fakeBeats) {
+		friends(tr)
+		arrive(tr, 10)
+		tr.Beat(1, 10, true)
+		time.Sleep(time.Second)
+		tr.Left(1, 10, false)
+		time.Sleep(2 * time.Second)
+		tr.Arrived(1, 77, 11)
+		time.Sleep(time.Second)
+		tr.Left(1, 11, true)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		eq(t, e.words(2, 1), "online")
+		come(tr, 1, 12)
+		time.Sleep(time.Second)
+		tr.Left(1, 12, true)
+		time.Sleep(500 * time.Millisecond)
+		synctest.Wait()
+		eq(t, e.words(2, 1), "online", "offline")
+	})
+}
+
 func TestSeveralDevices(t *testing.T) {
 	bubble(t, func(tr *Tracker, e *ear, _ *fakeBeats) {
 		friends(tr)

@@ -170,7 +170,7 @@ func (c *crowd) users() map[chat.UserID]int {
 	return users
 }
 
-func (c *crowd) Arrived(user chat.UserID, s chat.SessionID) {
+func (c *crowd) Arrived(user chat.UserID, _ chat.LoginID, s chat.SessionID) {
 	c.mu.Lock()
 	c.here[s] = user
 	c.mu.Unlock()
