@@ -49,6 +49,7 @@ type state struct {
 type span struct {
 	node     string
 	from, to time.Duration
+	bye      bool // it ended with a goodbye: from then on the person is away
 }
 
 func newDevice(p *person, n int, steady bool) *device {
@@ -105,6 +106,9 @@ func (d *device) leave(cut bool) {
 	d.pos, d.cursors = pos, cursors
 	d.stats = worse(d.stats, st)
 	d.endSpanLocked()
+	if n := len(d.spans); n > 0 && !cut {
+		d.spans[n-1].bye = true
+	}
 }
 
 func worse(a, b client.Stats) client.Stats {

@@ -58,12 +58,18 @@ func (p *person) present(unsure func(node string, at span) []span) []span {
 		d.mu.Unlock()
 	}
 	slices.SortFunc(all, func(a, b span) int { return int(a.from - b.from) })
+	return mergeSpans(all)
+}
+
+// mergeSpans joins spans in order that overlap, or that only a short drop parts.
+func mergeSpans(all []span) []span {
 	var merged []span
 	for _, s := range all {
-		if n := len(merged); n > 0 && s.from-merged[n-1].to < shortDrop {
-			merged[n-1].to = max(merged[n-1].to, s.to)
-		} else {
+		n := len(merged)
+		if n == 0 || s.from-merged[n-1].to >= shortDrop || merged[n-1].bye && s.from > merged[n-1].to {
 			merged = append(merged, s)
+		} else if last := &merged[n-1]; s.to >= last.to {
+			last.to, last.bye = s.to, s.bye
 		}
 	}
 	return merged
@@ -102,10 +108,10 @@ func minus(s span, others []span) []span {
 				continue
 			}
 			if o.from > r.from {
-				next = append(next, span{r.node, r.from, o.from})
+				next = append(next, span{node: r.node, from: r.from, to: o.from})
 			}
 			if o.to < r.to {
-				next = append(next, span{r.node, o.to, r.to})
+				next = append(next, span{node: r.node, from: o.to, to: r.to, bye: r.bye})
 			}
 		}
 		rest = next
