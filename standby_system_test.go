@@ -23,7 +23,8 @@ import (
 // take over: promised are 2 s for one kill.
 const gapBound = 10 * time.Second
 
-// allInSync waits until every shard's standby has everything.
+// allInSync waits until every shard's standby has everything, and its supervisor
+// has seen that once more: a primary that dies before is only started again.
 func (s *system) allInSync() {
 	s.t.Helper()
 	eventually(s.t, "all standbys have everything", func() bool {
@@ -34,6 +35,7 @@ func (s *system) allInSync() {
 		}
 		return true
 	})
+	time.Sleep(time.Second)
 }
 
 // killPrimary kills a shard's primary as a crash would.
