@@ -90,7 +90,7 @@ func exchange(t *testing.T, a, b running) {
 	a.Peers().ToNode("b", []byte("to b"))
 	a.Peers().ToNode("nobody", []byte("lost"))
 	a.Peers().ToAll([]byte("to all"))
-	b.ear.until(t, "all that a says", func() bool { return slices.Contains(b.ear.gossip, "a:to all") })
+	b.ear.until(t, "all that a says", func() bool { return slices.Contains(b.ear.gossip, "a:to all") && len(b.ear.tidings) >= 3 })
 	b.ear.mu.Lock()
 	defer b.ear.mu.Unlock()
 	if len(b.ear.tidings) != 3 || string(b.ear.tidings[0].Body) != "first" || !bytes.Equal(b.ear.tidings[1].Body, big) || b.ear.tidings[2].Kind != chat.TidingMembers {
