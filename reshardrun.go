@@ -98,7 +98,7 @@ func (s *ringSystem) done(ctx context.Context, o *reshardOptions, ring *shard.Ri
 		return true, refused(fmt.Errorf("shard %s is not in the ring any more; its instance still runs", id))
 	}
 	if o.now {
-		if _, err := s.runner().CleanOld(ctx, time.Now().Add(time.Hour)); err != nil {
+		if _, err := s.cleanNow(ctx); err != nil {
 			return true, err
 		}
 	}
@@ -245,12 +245,36 @@ func (s *ringSystem) carryOut(ctx context.Context, o *reshardOptions, id string)
 	}
 	if o.now {
 		o.tell("Deleting what has moved where it was …")
-		if _, err := s.runner().CleanOld(ctx, time.Now().Add(time.Hour)); err != nil {
+		if _, err := s.cleanNow(ctx); err != nil {
 			return fmt.Errorf("all partitions have moved; what is left where they were could not be deleted (gori reshard clean does it): %w", err)
 		}
 	}
 	s.takeOut(ctx, o, shard.ID(id))
 	return s.conclude(ctx, o, *plan)
+}
+
+// cleanWithin is for how long cleaning is tried again: a shard whose primary has
+// just died has another one within seconds, and until then nobody can tell that
+// it serves what it was given.
+const cleanWithin = 10 * time.Second
+
+// cleanNow deletes what has moved where it was, and returns of how many
+// partitions.
+func (s *ringSystem) cleanNow(ctx context.Context) (int, error) {
+	n := 0
+	for began := time.Now(); ; {
+		more, err := s.runner().CleanOld(ctx, time.Now().Add(time.Hour))
+		n += more
+		var underway *shard.UnderwayError
+		if err == nil || errors.As(err, &underway) || time.Since(began) > cleanWithin {
+			return n, err
+		}
+		select {
+		case <-ctx.Done():
+			return n, err
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
 }
 
 // stopped says why a reshard has not come to its end, and what to do.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +13,7 @@ func newReshardClean() *cobra.Command {
 	c, _ := reshardCommand("clean", "Delete at once what has moved where it was, not after a day",
 		"Deletes what has moved from where it was. The nodes do it by themselves a day\nafter the move; until then gori reshard reverse is cheap.",
 		0, func(ctx context.Context, s *ringSystem, o *reshardOptions, _ string) error {
-			n, err := s.runner().CleanOld(ctx, time.Now().Add(time.Hour))
+			n, err := s.cleanNow(ctx)
 			if err != nil {
 				return s.plain(err)
 			}
