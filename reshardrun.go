@@ -263,8 +263,12 @@ const cleanWithin = 10 * time.Second
 func (s *ringSystem) cleanNow(ctx context.Context) (int, error) {
 	n := 0
 	for began := time.Now(); ; {
-		more, err := s.runner().CleanOld(ctx, time.Now().Add(time.Hour))
-		n += more
+		_, err := s.read(ctx) // where the primaries are now
+		if err == nil {
+			var more int
+			more, err = s.runner().CleanOld(ctx, time.Now().Add(time.Hour))
+			n += more
+		}
 		var underway *shard.UnderwayError
 		if err == nil || errors.As(err, &underway) || time.Since(began) > cleanWithin {
 			return n, err
