@@ -49,7 +49,9 @@ type state struct {
 type span struct {
 	node     string
 	from, to time.Duration
-	bye      bool // it ended with a goodbye: from then on the person is away
+	// over: what follows is no short drop. It ended with a goodbye, or went on
+	// where nobody could tell of it.
+	over bool
 }
 
 func newDevice(p *person, n int, steady bool) *device {
@@ -107,7 +109,7 @@ func (d *device) leave(cut bool) {
 	d.stats = worse(d.stats, st)
 	d.endSpanLocked()
 	if n := len(d.spans); n > 0 && !cut {
-		d.spans[n-1].bye = true
+		d.spans[n-1].over = true
 	}
 }
 

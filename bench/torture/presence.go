@@ -66,10 +66,10 @@ func mergeSpans(all []span) []span {
 	var merged []span
 	for _, s := range all {
 		n := len(merged)
-		if n == 0 || s.from-merged[n-1].to >= shortDrop || merged[n-1].bye && s.from > merged[n-1].to {
+		if n == 0 || s.from-merged[n-1].to >= shortDrop || merged[n-1].over && s.from > merged[n-1].to {
 			merged = append(merged, s)
 		} else if last := &merged[n-1]; s.to >= last.to {
-			last.to, last.bye = s.to, s.bye
+			last.to, last.over = s.to, s.over
 		}
 	}
 	return merged
@@ -108,10 +108,10 @@ func minus(s span, others []span) []span {
 				continue
 			}
 			if o.from > r.from {
-				next = append(next, span{node: r.node, from: r.from, to: o.from})
+				next = append(next, span{node: r.node, from: r.from, to: o.from, over: true})
 			}
 			if o.to < r.to {
-				next = append(next, span{node: r.node, from: o.to, to: r.to, bye: r.bye})
+				next = append(next, span{node: r.node, from: o.to, to: r.to, over: r.over})
 			}
 		}
 		rest = next

@@ -94,8 +94,8 @@ func TestRecount(t *testing.T) {
 
 func TestAShortDropIsNoAbsenceAndAGoodbyeIs(t *testing.T) {
 	const s = time.Second
-	got := mergeSpans([]span{{from: 1 * s, to: 5 * s}, {from: 2 * s, to: 4 * s, bye: true}, {from: 6 * s, to: 9 * s, bye: true}, {from: 10 * s, to: 20 * s}, {from: 40 * s, to: 41 * s}})
-	want := []span{{from: 1 * s, to: 9 * s, bye: true}, {from: 10 * s, to: 20 * s}, {from: 40 * s, to: 41 * s}}
+	got := mergeSpans([]span{{from: 1 * s, to: 5 * s}, {from: 2 * s, to: 4 * s, over: true}, {from: 6 * s, to: 9 * s, over: true}, {from: 10 * s, to: 20 * s}, {from: 40 * s, to: 41 * s}})
+	want := []span{{from: 1 * s, to: 9 * s, over: true}, {from: 10 * s, to: 20 * s}, {from: 40 * s, to: 41 * s}}
 	if !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
@@ -103,7 +103,7 @@ func TestAShortDropIsNoAbsenceAndAGoodbyeIs(t *testing.T) {
 
 func TestMinus(t *testing.T) {
 	got := minus(span{from: 10, to: 50}, []span{{from: 0, to: 15}, {from: 20, to: 30}, {from: 45, to: 99}, {from: 60, to: 70}})
-	if want := []span{{from: 15, to: 20}, {from: 30, to: 45}}; !reflect.DeepEqual(got, want) {
+	if want := []span{{from: 15, to: 20, over: true}, {from: 30, to: 45, over: true}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
