@@ -149,21 +149,26 @@ func TestAKilledServerComesBack(t *testing.T) {
 	}
 }
 
-func TestAStrangersPIDDoesNotPreventTheStart(t *testing.T) {
+// As after the restart of a container, when the number belongs to another, and
+// after a kill just as a server was making its lock files.
+func TestLockFilesThatRemainDoNotPreventTheStart(t *testing.T) {
 	c := openCluster(t, publicDir(t), 1)
 	in := c.instances[0]
-	in.Kill() // the supervisor starts it again; below the file is made by hand
+	in.Kill() // the supervisor starts it again; below the files are made by hand
 	within(t, "it runs again", func() bool { return in.PID() != 0 })
 	c.Stop(t.Context())
-	// As after the restart of a container: the number belongs to another.
-	stale := fmt.Sprintf("%d\n%s\n1\n5432\n%s\n\n  1 1\nready   \n", os.Getpid(), in.dataDir(), in.sockets)
-	if err := writeOwned(filepath.Join(in.dataDir(), "postmaster.pid"), stale, in.acc); err != nil {
-		t.Fatal(err)
+	stranger := fmt.Sprintf("%d\n%s\n1\n5432\n%s\n\n  1 1\nready   \n", os.Getpid(), in.dataDir(), in.sockets)
+	for _, text := range []string{stranger, ""} {
+		for _, lock := range []string{filepath.Join(in.dataDir(), "postmaster.pid"), filepath.Join(in.sockets, socketName+".lock")} {
+			if err := errors.Join(makePrivate(in.sockets, in.acc), writeOwned(lock, text, in.acc)); err != nil {
+				t.Fatal(err)
+			}
+			if err := in.Start(t.Context()); err != nil {
+				t.Fatalf("%s with %q: %v", filepath.Base(lock), text, err)
+			}
+			in.Stop(t.Context())
+		}
 	}
-	if err := in.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	in.Stop(t.Context())
 }
 
 func TestAFailedStartSaysWhy(t *testing.T) {

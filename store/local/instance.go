@@ -229,7 +229,7 @@ func (i *Instance) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := clearLeftovers(ctx, i.dataDir(), i.cfg.StopPatience/4); err != nil {
+	if err := clearLeftovers(ctx, i.dataDir(), i.sockets, i.cfg.StopPatience/4); err != nil {
 		return fmt.Errorf("end what an earlier run of shard %s left: %w", i.cfg.ID, err)
 	}
 	if old := i.proc.Load(); old != nil {

@@ -3,6 +3,7 @@ package local
 import (
 	"bufio"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -134,10 +135,11 @@ func postmasterFile(pgData string) (pid int, ready bool) {
 	return pid, ready
 }
 
-// clearLeftovers ends what an earlier run that was killed left in pgData. The
-// caller owns the data, so nothing else may be running there. First politely,
+// clearLeftovers ends what an earlier run that was killed left in pgData, and
+// removes its lock files, there and beside its socket. The caller owns the data,
+// so nothing else may be running there. First politely,
 // because a server that is shutting down cleanly saves a recovery.
-func clearLeftovers(ctx context.Context, pgData string, patience time.Duration) error {
+func clearLeftovers(ctx context.Context, pgData, sockets string, patience time.Duration) error {
 	signals := []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL}
 	for _, s := range signals {
 		pids := serversIn(pgData)
@@ -157,11 +159,17 @@ func clearLeftovers(ctx context.Context, pgData string, patience time.Duration) 
 			return err
 		}
 	}
-	// Every process is gone. A pid file that remains may name a number that
-	// belongs to a stranger by now (usual after a container's restart), and
-	// PostgreSQL would refuse to start because of it.
-	if pid, _ := postmasterFile(pgData); pid != 0 && len(serversIn(pgData)) == 0 {
-		return os.Remove(filepath.Join(pgData, "postmaster.pid"))
+	if len(serversIn(pgData)) > 0 {
+		return nil // PostgreSQL will say so
+	}
+	// Every process is gone. A lock file that remains may name a number that
+	// belongs to a stranger by now (usual after a container's restart), or be
+	// empty, if the server was killed just as it made it: PostgreSQL would refuse
+	// to start because of either, for ever.
+	for _, lock := range []string{filepath.Join(pgData, "postmaster.pid"), filepath.Join(sockets, socketName+".lock")} {
+		if err := os.Remove(lock); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
 	return nil
 }

@@ -129,7 +129,7 @@ func (i *Instance) idleLocked(ctx context.Context) error {
 	if p := i.proc.Load(); p != nil && !p.ended() {
 		return fmt.Errorf("instance %s runs", i.cfg.ID)
 	}
-	return clearLeftovers(ctx, i.dataDir(), i.cfg.StopPatience/4)
+	return clearLeftovers(ctx, i.dataDir(), i.sockets, i.cfg.StopPatience/4)
 }
 
 // tool runs a program of the primary's PostgreSQL on a folder until it ends.
@@ -146,7 +146,7 @@ func (i *Instance) Remove(ctx context.Context) error {
 	i.Stop(ctx)
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if err := clearLeftovers(ctx, i.dataDir(), i.cfg.StopPatience/4); err != nil {
+	if err := clearLeftovers(ctx, i.dataDir(), i.sockets, i.cfg.StopPatience/4); err != nil {
 		return err
 	}
 	return os.RemoveAll(i.cfg.Dir)
