@@ -148,7 +148,12 @@ func connectDevice(t *testing.T, on meshNode, person string, first bool) *meshDe
 			d.show(m)
 		},
 		Change: d.show,
-		Left:   func(ch client.ChannelID) { d.left <- ch },
+		Left: func(ch client.ChannelID) {
+			select {
+			case d.left <- ch:
+			default: // that it is out is learnt by a refusal, too
+			}
+		},
 		Frame: func(text []byte) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
