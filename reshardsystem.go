@@ -15,6 +15,7 @@ import (
 	"gori/shard"
 	"gori/shard/reshard"
 	"gori/store/board"
+	"gori/store/local"
 	"gori/store/move"
 	"gori/store/register"
 )
@@ -49,7 +50,7 @@ func (t *target) openRing(ctx context.Context) (*ringSystem, error) {
 		return nil, err
 	}
 	s.reg = register.Open(register.Config{Shards: s.addresses, Resolve: s.resolve, Witness: s.t.witness, Witnesses: s.t.witnesses, At: s.at})
-	s.engine = move.New(move.Config{DSN: s.dsn, Term: s.term, Shards: s.ids, At: s.at, Logger: s.logger, Free: freeAt, Yield: giveWay})
+	s.engine = move.New(move.Config{DSN: s.dsn, Term: s.term, Shards: s.ids, At: s.at, Logger: s.logger, Free: freeAt, Yield: local.GiveWay})
 	s.sends = register.NewSends(s.ids, s.dsn)
 	b := newAdminBoard(s.instances, s.logger)
 	s.desk = &ringDesk{ring: s.reg, welcome: welcomeShard, by: whoAmI(), now: time.Now}

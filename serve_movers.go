@@ -15,6 +15,7 @@ import (
 	"gori/shard/reshard"
 	"gori/store"
 	"gori/store/board"
+	"gori/store/local"
 	"gori/store/move"
 	"gori/store/register"
 )
@@ -61,7 +62,7 @@ func newMovers(cfg Config, s *store.Store, logger *slog.Logger) (*movers, error)
 		Witness: witnessIn(cfg.WitnessDir), Witnesses: witnessesIn(cfg.WitnessDir),
 		At: at,
 	})
-	m.engine = move.New(move.Config{DSN: m.dsn, Term: m.term, Shards: m.shards, At: at, Logger: logger, Yield: giveWay})
+	m.engine = move.New(move.Config{DSN: m.dsn, Term: m.term, Shards: m.shards, At: at, Logger: logger, Yield: local.GiveWay})
 	m.sends = register.NewSends(m.shards, m.dsn)
 	m.conductor = reshard.Conductor{
 		Config: reshard.Config{Register: m.ring, Backend: m.engine, Sends: m.sends, At: at, Logger: logger},
@@ -71,13 +72,9 @@ func newMovers(cfg Config, s *store.Store, logger *slog.Logger) (*movers, error)
 	return m, nil
 }
 
-// giveWay lowers the priority of a process of PostgreSQL that copies or compares
-// partitions. It may be another user's; then it stays as it is.
-func giveWay(pid int) { _ = syscall.Setpriority(syscall.PRIO_PROCESS, pid, 15) }
-
-// giveWayMyself does it for a command that moves partitions, but less: during a
-// fence people wait for it. Each of its threads has a priority of its own, which
-// those that it makes have too.
+// giveWayMyself lowers the priority of a command that moves partitions, but by
+// little: during a fence people wait for it. Each of its threads has a priority of
+// its own, which those that it makes have too.
 func giveWayMyself() {
 	tasks, _ := os.ReadDir("/proc/self/task")
 	for _, t := range tasks {

@@ -115,6 +115,7 @@ func TestMovedCostsOneRoundTrip(t *testing.T) {
 		}
 		at := h.ownerSlot(p)
 		direct = min(direct, trips(10*i+3))
+		h.settledAll() // a fan-out that meets the move would learn the route before
 		h.move(p, at, 1-at, 2+i)
 		moved = min(moved, trips(10*i+4))
 		if h.ownerSlot(p) != 1-at {

@@ -33,8 +33,9 @@ type Store struct {
 	fan         *fanOut
 	effects     effectState
 	count       counters
-	revokedLost atomic.Bool // a shard has left that could not be asked for revocations in the end
-	gateSQL     string      // sqlGate, but for tests of what the gate is good for
+	revokedLost atomic.Bool   // a shard has left that could not be asked for revocations in the end
+	warming     chan struct{} // capacity 1: held by the writer whose connection warms up
+	gateSQL     string        // sqlGate, but for tests of what the gate is good for
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // the goroutines that Open started
@@ -50,7 +51,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{cfg: cfg, log: cfg.Logger, reports: newReports(), complaints: map[shard.ID]string{},
-		refreshNow: make(chan struct{}, 1), rosters: newRosters(cfg.RosterIDs), gateSQL: sqlGate}
+		refreshNow: make(chan struct{}, 1), rosters: newRosters(cfg.RosterIDs), gateSQL: sqlGate, warming: make(chan struct{}, 1)}
 	rt := &routes{}
 	for p := range rt.owner {
 		rt.owner[p] = unknownOwner

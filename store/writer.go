@@ -75,6 +75,7 @@ func (w *writer) poke() {
 // run works until ctx ends and then finishes what is waiting.
 func (w *writer) run(ctx context.Context) {
 	defer w.hot.disconnect()
+	w.warm(ctx)
 	for {
 		batch, pause := w.collect()
 		if len(batch) > 0 {
@@ -102,6 +103,40 @@ func (w *writer) run(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// warmPatience bounds what a writer does before it takes its first calls.
+const warmPatience = time.Second
+
+// warm runs the statements of a batch of nobody. A new connection has to learn
+// the catalog and to plan, which takes the server 10 to 15 ms: else the first
+// message would wait for it, and all writers that a new shard makes busy at the
+// same time would take both processors of a small host. What does not work here
+// will tell the first call why.
+func (w *writer) warm(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, warmPatience)
+	defer cancel()
+	select {
+	case w.s.warming <- struct{}{}:
+		defer func() { <-w.s.warming }()
+	case <-ctx.Done():
+		return
+	}
+	ctx, done, err := w.sh.during(ctx)
+	if err != nil {
+		return
+	}
+	defer done()
+	conn, err := w.hot.get(ctx)
+	if err != nil {
+		return
+	}
+	b, outcomes, full := w.prepare(nil)
+	if _, err := w.send(ctx, conn, b, outcomes, full); err != nil {
+		w.hot.disconnect()
+		return
+	}
+	w.settled = w.settled[:0]
 }
 
 // pacedFrom is the number of calls in a batch from which on a writer keeps a

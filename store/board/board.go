@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"gori/shard"
+	"gori/store/gently"
 )
 
 // Instance is where a shard is.
@@ -77,6 +78,7 @@ func (b *Board) pool(at Instance, all []Instance) (*pgxpool.Pool, error) {
 	}
 	cfg.MaxConns, cfg.MinConns, cfg.MaxConnIdleTime, cfg.HealthCheckPeriod = conns, 0, idleTime, idleTime
 	cfg.ConnConfig.ConnectTimeout = 2 * time.Second
+	gently.Connect(&cfg.ConnConfig.Config)
 	for k, v := range map[string]string{
 		"application_name":              "gori board",
 		"default_transaction_read_only": "on",
@@ -102,14 +104,20 @@ type Answer[T any] struct {
 	Err   error
 }
 
-// each asks all shards at once and waits for all answers, in the order in which
-// the shards are named.
+// headStart is how long the next shard is not asked while one has not answered:
+// what several look up at once they take from those who serve people.
+const headStart = 20 * time.Millisecond
+
+// each asks all shards, one soon after the other, and waits for all answers, in
+// the order in which the shards are named.
 func each[T any](ctx context.Context, b *Board, ask func(ctx context.Context, p *pgxpool.Pool) (T, error)) []Answer[T] {
 	all := b.shards()
 	answers := make([]Answer[T], len(all))
 	var wg sync.WaitGroup
 	for i, in := range all {
+		answered := make(chan struct{})
 		wg.Go(func() {
+			defer close(answered)
 			answers[i] = Answer[T]{Shard: in.ID}
 			p, err := b.pool(in, all)
 			if err == nil {
@@ -119,6 +127,10 @@ func each[T any](ctx context.Context, b *Board, ask func(ctx context.Context, p 
 			}
 			answers[i].Err = err
 		})
+		select {
+		case <-answered:
+		case <-time.After(headStart):
+		}
 	}
 	wg.Wait()
 	return answers

@@ -97,11 +97,12 @@ func (a account) canEnter(dir string) bool {
 	}
 }
 
-// attributes are those of every process started for the account: a process
-// group of its own, so that Ctrl-C on a terminal reaches only the supervisor,
-// which stops things in order; and death as the kernel's last resort.
+// attributes are those of every process started for the account: a session of
+// its own, so that Ctrl-C on a terminal reaches only the supervisor, which stops
+// things in order, and so that it can give way (see GiveWay); and death as the
+// kernel's last resort.
 func (a account) attributes(death syscall.Signal) *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: death}
+	attr := &syscall.SysProcAttr{Setsid: true, Pdeathsig: death}
 	if a.other {
 		attr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid}
 	}

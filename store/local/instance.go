@@ -129,7 +129,11 @@ func (i *Instance) Init(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := i.initdb(ctx, bin, draft); err != nil {
+	err = i.initdb(ctx, bin, draft)
+	if err == nil && !i.cfg.Throwaway {
+		err = settle(ctx, draft)
+	}
+	if err != nil {
 		_ = os.RemoveAll(draft)
 		return err
 	}
@@ -138,10 +142,7 @@ func (i *Instance) Init(ctx context.Context) error {
 
 func (i *Instance) initdb(ctx context.Context, bin Binaries, dir string) error {
 	args := []string{"--data-checksums", "--encoding=UTF8", "--locale=C.UTF-8", "--auth=trust",
-		"--username=" + Superuser, "--no-instructions"}
-	if i.cfg.Throwaway {
-		args = append(args, "--no-sync")
-	}
+		"--username=" + Superuser, "--no-instructions", "--no-sync"}
 	return i.runToEnd(ctx, bin, "initdb", dir, args, "shard "+i.cfg.ID)
 }
 
@@ -161,6 +162,7 @@ func (i *Instance) runToEnd(ctx context.Context, bin Binaries, name, dir string,
 	if err != nil {
 		return fmt.Errorf("run %s for %s: %w", name, whose, err)
 	}
+	GiveWay(p.pid)
 	select {
 	case <-p.done:
 	case <-ctx.Done():

@@ -13,6 +13,7 @@ import (
 
 	"gori/shard"
 	"gori/shard/reshard"
+	"gori/store/gently"
 )
 
 // Config is what an Engine needs.
@@ -98,6 +99,7 @@ func (e *Engine) dial(ctx context.Context, id shard.ID, purpose string, more ...
 	for i := 0; i+1 < len(more); i += 2 {
 		p[more[i]] = more[i+1]
 	}
+	gently.Connect(&cfg.Config)
 	ctx, cancel := context.WithTimeout(ctx, dialPatience)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, cfg)

@@ -12,6 +12,7 @@ import (
 
 	"gori/shard"
 	"gori/shard/reshard"
+	"gori/store/gently"
 )
 
 // onShard is the acceptor of one shard, over one connection, which is made anew
@@ -147,6 +148,7 @@ func (a *onShard) dial(ctx context.Context) (*pgx.Conn, error) {
 	} {
 		cfg.RuntimeParams[k] = v
 	}
+	gently.Connect(&cfg.Config)
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, err

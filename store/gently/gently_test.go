@@ -1,0 +1,57 @@
+package gently
+
+import (
+	"context"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"gori/store/storetest"
+)
+
+// When a connection is closed, the server's process for it has given back what it
+// had.
+func TestClosedIsGone(t *testing.T) {
+	for range 20 {
+		conn, err := connect(t.Context(), storetest.DSN(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid := strconv.Itoa(int(conn.PgConn().PID()))
+		if err := conn.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		// The first number is the size of its memory.
+		if sizes, err := os.ReadFile("/proc/" + pid + "/statm"); err == nil && !strings.HasPrefix(string(sizes), "0 ") {
+			t.Fatalf("process %s is still there after its connection was closed: %s", pid, sizes)
+		}
+	}
+}
+
+// A server that says nothing keeps nobody who has no time.
+func TestNobodyWaitsForEver(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if conn, err := connect(ctx, "postgres://gori@"+l.Addr().String()+"/gori?sslmode=disable"); err == nil {
+		t.Fatal("connected to a server that says nothing", conn)
+	}
+}
+
+func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	Connect(&cfg.Config)
+	return pgx.ConnectConfig(ctx, cfg)
+}
