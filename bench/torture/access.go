@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -136,10 +137,17 @@ func (ch *channel) letIn(ctx context.Context, p *person) bool {
 	return done
 }
 
-// insist makes a repeatable call until its outcome is known. Codes that say that
-// it was done already count as success.
+// insist makes a repeatable call until its outcome is known, or the run's patience
+// ends: then what it needs does not come back, and that is a violation. Codes that
+// say that it was done already count as success.
 func (w *world) insist(ctx context.Context, f func(context.Context) error, fine ...string) bool {
-	for ctx.Err() == nil {
+	var last error
+	for end := w.now() + w.o.For + w.o.Patience; ctx.Err() == nil; {
+		if w.now() > end {
+			w.unhealed.Add(1)
+			w.problem("a call had no answer", fmt.Sprintf("for %v, again and again: %v", w.o.For+w.o.Patience, last))
+			return false
+		}
 		one, cancel := context.WithTimeout(ctx, callPatience)
 		err := f(one)
 		cancel()
@@ -156,6 +164,7 @@ func (w *world) insist(ctx context.Context, f func(context.Context) error, fine 
 			w.problem("a call was refused", err.Error())
 			return false
 		}
+		last = err
 		w.opErrors.Add(1)
 		if pause(ctx, 200*time.Millisecond) != nil {
 			return false

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gori/client"
 )
 
 // hanging is a system in which nothing heals.
@@ -40,5 +42,19 @@ func TestAFaultThatDoesNotHealIsToldAndNotWaitedFor(t *testing.T) {
 	w := &world{o: Options{Patience: time.Hour, For: time.Hour}, sys: hanging{says: context.Canceled}, start: time.Now()}
 	if err := w.inject(ctx, Fault{Kind: Reshard}); err != nil || w.unhealed.Load() != 0 || len(w.problems) != 0 {
 		t.Errorf("%v, %v", err, w.problems)
+	}
+}
+
+// When what a person asks for never gets an answer, that is told, and nobody
+// waits for ever.
+func TestACallThatIsNeverAnsweredIsTold(t *testing.T) {
+	w := &world{o: Options{Patience: time.Millisecond, For: time.Millisecond}, start: time.Now()}
+	tries := 0
+	done := w.insist(t.Context(), func(context.Context) error {
+		tries++
+		return &client.Error{Code: "shard_down", Retry: true}
+	})
+	if done || tries == 0 || w.unhealed.Load() != 1 || len(w.problems) != 1 || !strings.Contains(w.problems[0].detail, "shard_down") {
+		t.Errorf("%v after %d tries, %d not healed: %v", done, tries, w.unhealed.Load(), w.problems)
 	}
 }
