@@ -105,8 +105,12 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// warmPatience bounds what a writer does before it takes its first calls.
-const warmPatience = time.Second
+// A writer waits for its turn to warm up, and warms up, no longer than this
+// before it takes its first calls.
+const (
+	warmTurn     = 100 * time.Millisecond
+	warmPatience = time.Second
+)
 
 // warm runs the statements of a batch of nobody. A new connection has to learn
 // the catalog and to plan, which takes the server 10 to 15 ms: else the first
@@ -114,14 +118,16 @@ const warmPatience = time.Second
 // same time would take both processors of a small host. What does not work here
 // will tell the first call why.
 func (w *writer) warm(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, warmPatience)
-	defer cancel()
 	select {
 	case w.s.warming <- struct{}{}:
 		defer func() { <-w.s.warming }()
+	case <-time.After(warmTurn):
+		return
 	case <-ctx.Done():
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, warmPatience)
+	defer cancel()
 	ctx, done, err := w.sh.during(ctx)
 	if err != nil {
 		return

@@ -22,19 +22,24 @@ import (
 const (
 	// apart is the time from one beginning to the next of this process.
 	apart = 5 * time.Millisecond
+	// turnPatience bounds how long one waits for its turn, however many begin.
+	turnPatience = 50 * time.Millisecond
 	// endPatience bounds how long closing waits for the server's process.
 	endPatience = 100 * time.Millisecond
 )
 
-var turns = rate.NewLimiter(rate.Every(apart), 1)
+var turns = newTurns()
 
-// Connect makes connections of cfg begin at least 5 ms after the one before of
-// this process, and closing them wait for the server's process to end, 100 ms
-// at most. It is not for connections that people wait for.
+func newTurns() *rate.Limiter { return rate.NewLimiter(rate.Every(apart), 1) }
+
+// Connect makes connections of cfg begin 5 ms after the one before of this
+// process, when no more than ten begin at once, and closing them wait for the
+// server's process to end, 100 ms at most. It is not for connections that people
+// wait for.
 func Connect(cfg *pgconn.Config) {
 	dial := cfg.DialFunc
 	cfg.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if err := turns.Wait(ctx); err != nil {
+		if err := turn(ctx, turns); err != nil {
 			return nil, err
 		}
 		conn, err := dial(ctx, network, addr)
@@ -42,6 +47,24 @@ func Connect(cfg *pgconn.Config) {
 			return nil, err
 		}
 		return &awaited{Conn: conn}, nil
+	}
+}
+
+// turn waits until it is one's turn to begin.
+func turn(ctx context.Context, turns *rate.Limiter) error {
+	mine := turns.Reserve()
+	wait := mine.Delay()
+	if wait > turnPatience {
+		mine.Cancel()
+		wait = turnPatience
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -54,4 +55,34 @@ func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 	}
 	Connect(&cfg.Config)
 	return pgx.ConnectConfig(ctx, cfg)
+}
+
+// Those who begin together do so one after the other, and however many they are
+// none waits long for its turn.
+func TestTurnsAreBounded(t *testing.T) {
+	for _, n := range []int{5, 300} {
+		synctest.Test(t, func(t *testing.T) {
+			turns, began := newTurns(), time.Now()
+			waits := make(chan time.Duration, n)
+			for range n {
+				go func() {
+					_ = turn(t.Context(), turns)
+					waits <- time.Since(began)
+				}()
+			}
+			var longest time.Duration
+			at := map[time.Duration]int{}
+			for range n {
+				wait := <-waits
+				at[wait]++
+				longest = max(longest, wait)
+			}
+			if want := min(time.Duration(n-1)*apart, turnPatience); longest != want {
+				t.Errorf("of %d one waited %v, not %v", n, longest, want)
+			}
+			if n == 5 && len(at) != n {
+				t.Errorf("some of %d began together: %v", n, at)
+			}
+		})
+	}
 }
