@@ -33,6 +33,35 @@ async function sweep(world, options) {
 }
 
 export const tests = {
+  async "keys: Tab stops once in the list of conversations, and arrows move in it"(world) {
+    const [a, b] = await Promise.all([world.person("Ada", { locale: "en-GB" }), world.person("Ben")]);
+    const ids = [];
+    for (const name of ["one", "two", "three"]) ids.push(await a.group(name, [b]));
+    await a.open(ids[1]);
+    const { page } = a;
+    const onRow = () => page.evaluate(() => document.activeElement?.closest(".channel-row")?.querySelector(".channel-name")?.textContent ?? null);
+    const stops = [];
+    await page.locator('.channel-row[aria-current][tabindex="0"]').waitFor();
+    await page.waitForFunction(() => document.querySelectorAll(".channel-row").length === 3);
+    await page.getByRole("button", { name: "Start a conversation" }).focus();
+    for (let i = 0; i < 12; i++) {
+      await page.keyboard.press("Tab");
+      if ((await onRow()) !== null) stops.push(await onRow());
+      if (await page.evaluate(() => document.activeElement?.closest("main") !== null)) break;
+    }
+    assert.deepEqual(stops, ["two"], "the open one is the only stop");
+    assert.ok(await page.evaluate(() => document.activeElement?.closest("main") !== null), "the conversation is a few stops away");
+    await page.locator(".channel-row[aria-current]").focus();
+    const order = await page.locator(".channel-row .channel-name").allTextContents();
+    await page.keyboard.press("Home");
+    assert.equal(await onRow(), order[0]);
+    await page.keyboard.press("ArrowDown");
+    assert.equal(await onRow(), order[1]);
+    await page.keyboard.press("End");
+    assert.equal(await onRow(), order.at(-1));
+    await page.keyboard.press("Enter");
+    await page.waitForFunction((name) => document.title.startsWith(name), order.at(-1));
+  },
   async "axe finds nothing serious: English, light"(world) {
     await sweep(world, { locale: "en-GB", colorScheme: "light" });
   },

@@ -41,6 +41,22 @@ export const tests = {
   async "admin: nor on a phone: Korean, dark"(world) {
     await sweep(world, { locale: "ko-KR", colorScheme: "dark", viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   },
+  async "admin: by keyboard: the tabs are near, each says in the title where one is, and nothing moves for who wants it still"(world) {
+    const { page } = await world.admin({ locale: "en-GB", reducedMotion: "reduce" });
+    await page.goto(`${world.url}/admin`);
+    await page.locator(".ring").waitFor();
+    let stops = 0;
+    do await page.keyboard.press("Tab");
+    while (++stops < 15 && !(await page.evaluate(() => document.activeElement?.matches(".admin-tab[aria-current]") === true)));
+    assert.ok(stops < 15, "the tabs are far from the beginning");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/admin/shards");
+    await page.waitForFunction(() => document.title.includes("Shards · Administration"));
+    await page.locator(".admin-body table, .admin-body .lanes").first().waitFor();
+    const moving = await page.evaluate(() => document.getAnimations().filter((x) => x.playState === "running").length);
+    assert.equal(moving, 0);
+  },
   async "admin: others neither see the pages nor their data"(world) {
     await world.admin();
     const p = await world.person("Curious");

@@ -7,6 +7,7 @@ import { IconButton } from "../kit/button";
 import { Empty, Skeleton } from "../kit/empty";
 import { layoutOf } from "../shell/layout";
 import { adminTabs, go, goBack, type AdminTab } from "../shell/route";
+import { pageName } from "../shell/title";
 import "../../styles/admin.css";
 import { Audit } from "./audit";
 import { Channels } from "./channels";
@@ -21,6 +22,11 @@ export function AdminPage({ tab }: { tab?: AdminTab | undefined }) {
   const shown = tab ?? "overview";
   const tabs = useRef<HTMLElement>(null);
   useEffect(() => intoView(tabs.current), [shown, me.value?.admin]);
+  const name = `${a(shown)} · ${a("admin")}`;
+  useEffect(() => {
+    pageName.value = name;
+    return () => void (pageName.value = "");
+  }, [name]);
   return (
     <div class="page admin">
       <header class="page-head">

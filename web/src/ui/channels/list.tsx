@@ -1,5 +1,6 @@
-import { useRef } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { t } from "../../i18n/index";
+import type { ChannelID } from "../../model/types";
 import { channelList } from "../../state/channels";
 import { link } from "../../state/link";
 import { me } from "../../state/me";
@@ -7,26 +8,36 @@ import { Button } from "../kit/button";
 import { Empty, Skeleton } from "../kit/empty";
 import { layoutOf } from "../shell/layout";
 import { overlay } from "../shell/overlays";
+import { route } from "../shell/route";
 import { ChannelRow } from "./row";
 
-/** All conversations: pinned ones on top, then by last activity. Arrow keys move through them. */
+/**
+ * All conversations: pinned ones on top, then by last activity. Tab stops once, at the one that is open, so that what is
+ * behind the list is near; arrow keys, Home and End move through them.
+ */
 export function ChannelList() {
   const list = useRef<HTMLUListElement>(null);
+  const [reached, setReached] = useState<ChannelID>();
   const entries = channelList.value;
   if (entries.length === 0) return <NoChannels />;
   const onKeyDown = (e: KeyboardEvent): void => {
-    if (e.key !== "ArrowDown" && e.key !== "ArrowUp") return;
     const all = Array.from(list.current?.querySelectorAll<HTMLElement>(".channel-row") ?? []);
     const i = all.indexOf(document.activeElement as HTMLElement);
-    if (i < 0) return;
+    const to = { ArrowDown: i + 1, ArrowUp: i - 1, Home: 0, End: all.length - 1 }[e.key];
+    if (i < 0 || to === undefined) return;
     e.preventDefault();
-    all[Math.max(0, Math.min(all.length - 1, i + (e.key === "ArrowDown" ? 1 : -1)))]?.focus();
+    all[Math.max(0, Math.min(all.length - 1, to))]?.focus();
+  };
+  const at = route.value;
+  const stop = [reached, at.at === "channel" ? at.id : undefined].find((id) => entries.some((e) => e.channel === id)) ?? entries[0]?.channel;
+  const onFocusOut = (e: FocusEvent): void => {
+    if (!(e.relatedTarget instanceof Node && list.current?.contains(e.relatedTarget) === true)) setReached(undefined);
   };
   return (
-    <ul ref={list} class="channel-list" onKeyDown={onKeyDown}>
+    <ul ref={list} class="channel-list" onKeyDown={onKeyDown} onFocusOut={onFocusOut}>
       {entries.map((entry) => (
-        <li key={entry.channel}>
-          <ChannelRow entry={entry} />
+        <li key={entry.channel} onFocusCapture={() => setReached(entry.channel)}>
+          <ChannelRow entry={entry} stop={entry.channel === stop} />
         </li>
       ))}
     </ul>

@@ -18,8 +18,8 @@ import { channelName, personOf } from "../shell/names";
 import { previewOf } from "../shell/preview";
 import { go, route } from "../shell/route";
 
-/** One conversation in the list: who, the last line, when, and what waits to be read. */
-export function ChannelRow({ entry }: { entry: InboxEntry }) {
+/** One conversation in the list: who, the last line, when, and what waits to be read. stop: Tab reaches it. */
+export function ChannelRow({ entry, stop }: { entry: InboxEntry; stop: boolean }) {
   const [menu, setMenu] = useState<Anchor | null>(null);
   const press = usePress((at) => setMenu(at));
   const at = route.value;
@@ -32,6 +32,7 @@ export function ChannelRow({ entry }: { entry: InboxEntry }) {
       <button
         type="button"
         class={`channel-row${unreadOf(entry) > 0 && !muted ? " unread" : ""}`}
+        tabIndex={stop ? 0 : -1}
         {...(open ? { "aria-current": "page" as const } : {})}
         onClick={() => go({ at: "channel", id: entry.channel }, open)}
         {...press}
