@@ -64,7 +64,7 @@ func tourPeople(sys *system, ann, bob, cat actor) {
 	sys.must(ann, "PUT", "/friends/"+bob.id, nil)
 	sys.must(bob, "PUT", "/friends/"+ann.id, nil)
 	sys.must(ann, "GET", "/friends", nil)
-	sys.must(ann, "POST", "/presence", object{"users": []string{bob.id, cat.id}})
+	sys.must(ann, "POST", "/presence", object{"users": []string{ann.id, bob.id, cat.id}})
 	sys.must(bob, "DELETE", "/friends/"+ann.id, nil)
 	sys.must(bob, "PUT", "/blocks/"+cat.id, nil)
 	sys.must(bob, "DELETE", "/blocks/"+cat.id, nil)

@@ -13,6 +13,7 @@
 // it does not matter in which order nodes are heard. A table (table.go) holds
 // what the others say; digests of its buckets find what the mesh has dropped
 // (gossip.go hears, spread.go tells). Users of a node that is gone are in grace.
+// A node that has just begun remembers no grace: it is unsure (unsure.go).
 //
 // Who hears of a user: the user's friends who are here themselves (kin.go), and
 // sessions that have a channel of the user's open (Watch), each as far as the

@@ -3,6 +3,7 @@ package presence
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -97,6 +98,13 @@ func (e *ear) TellPresence(users []chat.UserID, sessions []chat.SessionID, state
 	}
 }
 
+// all is everything told so far.
+func (e *ear) all() []told {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.heard)
+}
+
 // words lists what a user was told of another, in order.
 func (e *ear) words(to, of chat.UserID) []string {
 	e.mu.Lock()
@@ -122,19 +130,28 @@ func (e *ear) sessionWords(to chat.SessionID, of chat.UserID) []told {
 	return w
 }
 
-// bubble runs f in fake time with a running Tracker.
+// surely is after how long a node that has begun is sure of everybody.
+const surely = 11 * time.Second
+
+// bubble runs f in fake time with a Tracker that has been running for a while.
 func bubble(t *testing.T, f func(tr *Tracker, e *ear, b *fakeBeats)) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &fakeBeats{at: map[chat.UserID]chat.Millis{}}
-		e := &ear{start: time.Now()}
+		e := &ear{}
 		tr := New(b, e, Options{})
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { tr.Run(ctx); close(done) }()
+		defer running(t, tr)()
+		time.Sleep(surely)
+		e.start = time.Now()
 		f(tr, e, b)
-		stop()
-		<-done
 	})
+}
+
+// running runs a Tracker until what it returns is called.
+func running(t *testing.T, tr *Tracker) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { tr.Run(ctx); close(done) }()
+	return func() { cancel(); <-done }
 }
 
 // come is a session that arrives and whose user anyone may see.

@@ -193,6 +193,9 @@ func (t *Tracker) takeLookup() (session chat.SessionID, viewer chat.UserID, ids 
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if !t.unsureUntil.IsZero() {
+		return // comes back when it is known who is nowhere
+	}
 	for session = range t.lookups {
 		more = true
 		break
@@ -221,21 +224,19 @@ func (t *Tracker) takeLookup() (session chat.SessionID, viewer chat.UserID, ids 
 
 // States answers a viewer for any users, at most MaxBatch, with the time of
 // those who are not here read from Beats. It waits for the shards; an error
-// still gives what memory knows.
+// still gives what memory knows. Those of whom the node is unsure are left out.
 func (t *Tracker) States(ctx context.Context, viewer chat.UserID, users []chat.UserID) ([]chat.PresenceState, error) {
-	users = users[:min(len(users), MaxBatch)]
 	now := time.Now()
-	states := make([]chat.PresenceState, len(users))
-	sums := make([]sum, len(users))
-	var missing []chat.UserID
 	t.mu.Lock()
+	users, sums := t.sureOfLocked(viewer, users[:min(len(users), MaxBatch)], now)
+	states := make([]chat.PresenceState, len(users))
+	var missing []chat.UserID
 	p := t.people[viewer]
 	here := p != nil && len(p.sessions) > 0
 	if !here {
 		p = &person{id: viewer}
 	}
 	for i, u := range users {
-		sums[i] = t.sumLocked(u, now)
 		states[i] = stateOf(p, u, sums[i])
 		if sums[i].say == sayNothing && states[i].LastActiveAt == 0 || !here && u != viewer {
 			missing = append(missing, u)

@@ -106,7 +106,7 @@ func onLAN(t *testing.T, n int, f func(l *lan)) {
 				}
 			}
 		}
-		time.Sleep(time.Second)
+		time.Sleep(surely)
 		f(l)
 		for _, a := range l.nodes {
 			a.stop()

@@ -21,6 +21,10 @@ type was struct {
 	last            chat.Millis // of an end that nobody keeps
 }
 
+// known tells whether it is known what to show of the user: someone says that
+// the user is there, and who may see it.
+func (s sum) known() bool { return s.say != sayNothing && s.seen != 0 }
+
 // shown is what friends and other people are shown.
 func (s sum) shown() (friends, others level) {
 	l := s.say.level()
@@ -57,28 +61,23 @@ func (t *Tracker) sumLocked(u chat.UserID, now time.Time) sum {
 
 // changedLocked has people told of a user whose sum has changed from before.
 func (t *Tracker) changedLocked(u chat.UserID, before sum, now time.Time) {
+	s := t.sumLocked(u, now)
+	if _, owed := t.owed[u]; owed && s.known() {
+		t.payLocked(u)
+	}
 	f, o := before.shown()
 	if d, waiting := t.dirty[u]; waiting {
 		d.last = before.last
 		t.dirty[u] = d
 		return
 	}
-	if nf, no := t.sumLocked(u, now).shown(); nf != f || no != o {
+	if nf, no := s.shown(); nf != f || no != o {
 		t.dirty[u] = was{friends: f, others: o, last: before.last}
 		signal(t.wake)
 	}
 }
 
-// stateLocked is what a viewer who is here is shown of a user, and will be told
-// changes of.
-func (t *Tracker) stateLocked(viewer *person, u chat.UserID, now time.Time) chat.PresenceState {
-	if d, changing := t.dirty[u]; changing && !d.mixed {
-		d.mixed = true
-		t.dirty[u] = d
-	}
-	return stateOf(viewer, u, t.sumLocked(u, now))
-}
-
+// stateOf is what a viewer is shown of a user.
 func stateOf(viewer *person, u chat.UserID, s sum) chat.PresenceState {
 	l, last := s.say.level(), s.last
 	friends, others := s.shown()

@@ -150,6 +150,7 @@ func (t *Tracker) wakefulLocked(now time.Time) {
 	t.doubt = now.Add(-doubtAfter)
 	t.quietUntil = now.Add(quietFor)
 	t.untoldUntil = now.Add(untoldFor)
+	t.beUnsureLocked(now)
 }
 
 // quiet tells that nothing is said to other nodes. It ends with the round that

@@ -54,6 +54,7 @@ func (t *Tracker) tellRound(now time.Time) bool {
 		t.mu.Unlock()
 		return true
 	}
+	unsure := t.sureLocked(now)
 	for u := range t.lingering {
 		p := t.people[u]
 		if p == nil {
@@ -63,7 +64,7 @@ func (t *Tracker) tellRound(now time.Time) bool {
 		}
 	}
 	batches := t.batchesLocked(now)
-	remain := len(t.lingering) > 0
+	remain := unsure || len(t.lingering) > 0
 	t.mu.Unlock()
 	for _, b := range batches {
 		for chunk := range slices.Chunk(b.states, MaxBatch) {
@@ -100,10 +101,12 @@ func (t *Tracker) batchesLocked(now time.Time) []batch {
 		if p == nil || g.at > 0 && t.sumLocked(g.user, now).say != sayNothing {
 			continue // the user has come meanwhile, and is told of
 		}
-		state := t.stateLocked(p, g.user, now)
-		state.LastActiveAt = max(state.LastActiveAt, g.at)
-		r.sessions[g.session] = appendPlace(r.sessions[g.session], len(r.states))
-		r.states = append(r.states, state)
+		place := len(r.states)
+		if r.states = t.showLocked(r.states, p, g.user, now); len(r.states) == place {
+			continue // is owed now
+		}
+		r.states[place].LastActiveAt = max(r.states[place].LastActiveAt, g.at)
+		r.sessions[g.session] = appendPlace(r.sessions[g.session], place)
 	}
 	t.found = nil
 	return group(r.states, r.users, r.sessions)

@@ -78,10 +78,12 @@ type Tracker struct {
 	digested    time.Time           // when the last digest was sent
 	changed     time.Time           // the round before the last change
 	lastRound   time.Time
-	doubt       time.Time // sessions not heard since say nothing
-	quietUntil  time.Time // nothing is told to nodes until then
-	untoldUntil time.Time // nothing is told to people until then
-	rejoined    bool      // a node has joined: who may see whom is to be read again
+	doubt       time.Time                // sessions not heard since say nothing
+	quietUntil  time.Time                // nothing is told to nodes until then
+	untoldUntil time.Time                // nothing is told to people until then
+	unsureUntil time.Time                // until then unknown users are not said to be offline; zero: sure
+	owed        map[chat.UserID]struct{} // of whom nothing was said meanwhile
+	rejoined    bool                     // a node has joined: who may see whom is to be read again
 	counts      Stats
 }
 
@@ -103,8 +105,10 @@ func New(beats Beats, teller Teller, opt Options) *Tracker {
 		lookups:   map[chat.SessionID]struct{}{},
 		announces: map[chat.UserID]struct{}{},
 		seenWords: map[chat.UserID]seenWord{},
+		owed:      map[chat.UserID]struct{}{},
 	}
 	t.nodes.init()
+	t.beUnsureLocked(time.Now())
 	return t
 }
 
@@ -187,8 +191,10 @@ func (t *Tracker) Left(user chat.UserID, session chat.SessionID, explicit bool) 
 	t.settleLocked(user, p, before, now)
 }
 
-// Watch replaces what a session watches; nil ends it. Times of people who are
-// not here are read in the background and told when they are known.
+// Watch replaces what a session watches and answers with their present state;
+// nil ends it. Times of people who are not here are read in the background and
+// told when they are known; so is the state of those of whom a node that has
+// just begun is not sure yet.
 func (t *Tracker) Watch(session chat.SessionID, users []chat.UserID) []chat.PresenceState {
 	now := time.Now()
 	t.mu.Lock()
@@ -208,7 +214,7 @@ func (t *Tracker) Watch(session chat.SessionID, users []chat.UserID) []chat.Pres
 	states := make([]chat.PresenceState, 0, len(users))
 	for _, u := range s.watching {
 		t.watchers[u] = append(t.watchers[u], watcher{session, p})
-		states = append(states, t.stateLocked(p, u, now))
+		states = t.showLocked(states, p, u, now)
 	}
 	if len(s.watching) > 0 && len(t.lookups) < maxLookups {
 		t.lookups[session] = struct{}{}
@@ -219,7 +225,8 @@ func (t *Tracker) Watch(session chat.SessionID, users []chat.UserID) []chat.Pres
 
 // Befriended replaces the accepted friends of a user who is here, and those who
 // do not want to be seen by the user, and answers with the friends' present
-// state.
+// state; that of friends of whom a node that has just begun is not sure yet is
+// told within Grace.
 func (t *Tracker) Befriended(user chat.UserID, friends, hiding []chat.UserID) []chat.PresenceState {
 	now := time.Now()
 	t.mu.Lock()
@@ -237,7 +244,7 @@ func (t *Tracker) Befriended(user chat.UserID, friends, hiding []chat.UserID) []
 	}
 	states := make([]chat.PresenceState, 0, len(friends))
 	for _, u := range friends {
-		states = append(states, t.stateLocked(p, u, now))
+		states = t.showLocked(states, p, u, now)
 	}
 	return states
 }

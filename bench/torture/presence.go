@@ -125,11 +125,10 @@ func (w *world) flickers(log []Fault) []sighting {
 	doubtful := func(node string) []span {
 		var list []span
 		for _, f := range log {
-			// With all nodes gone nobody knows who will come back.
-			all := f.Kind.ofNode() && (f.Target == All || len(nodes) == 1)
-			hit := f.Kind == FreezeNode || f.Kind == CutMesh || all
-			here := all || f.Kind.ofNode() && (nodes[f.Target%len(nodes)] == node || f.Kind == CutMesh && nodes[f.Other%len(nodes)] == node)
-			if hit && here {
+			if f.Kind != FreezeNode && f.Kind != CutMesh {
+				continue
+			}
+			if f.Target == All || nodes[f.Target%len(nodes)] == node || f.Kind == CutMesh && nodes[f.Other%len(nodes)] == node {
 				list = append(list, span{from: f.At, to: f.At + f.For + nodeUnsure})
 			}
 		}
@@ -149,8 +148,4 @@ func (w *world) flickers(log []Fault) []sighting {
 		}
 	}
 	return wrong
-}
-
-func (k Kind) ofNode() bool {
-	return k == KillNode || k == FreezeNode || k == CutMesh || k == Drain
 }

@@ -75,7 +75,7 @@ interface Passing {
   readonly members?: readonly MemberList[];
   readonly drafts?: readonly DraftText[];
   readonly presence?: readonly PresenceState[];
-  /** With `presence`: whoever is not in it, nor a member of the open channel, is not known any more. */
+  /** With `presence`: whoever is not in it, nor a friend or a member of the open channel, is not known any more. */
   readonly allPresence?: boolean;
   readonly typing?: readonly Typist[];
   readonly forget?: readonly ChannelID[];

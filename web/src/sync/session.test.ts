@@ -4,8 +4,10 @@ import { loadCursor, loadMessages } from "../db/load";
 import { openMemory } from "../db/memory";
 import type { Keeper } from "../db/kv";
 import { topRange } from "../model/cursor";
+import { asUserID } from "../model/types";
 import { entries } from "../state/channels";
 import { link } from "../state/link";
+import { presence } from "../state/people";
 import { openChannel, outbox, rows, timeline } from "../state/timeline";
 import { unreadOf } from "../model/unread";
 import { uuidv7 } from "../model/uuid";
@@ -130,6 +132,21 @@ describe("a session", () => {
     expect(topRange((await loadCursor(t.keeper, CH))!)!.to).toBe(36);
     expect((await loadMessages(t.keeper, CH, 1, 40)).map((m) => m.body)).toEqual(t.server.log.slice(topRange((await loadCursor(t.keeper, CH))!)!.from - 1).map((m) => m.body));
     again.session.stop(false);
+  });
+
+  it("keeps what it knew of friends of whom a node that has just started is not sure, and of nobody else", async () => {
+    const [sure, unsure, stranger] = [asUserID("11"), asUserID("12"), asUserID("13")];
+    const t = setUp(1);
+    t.server.friends = [sure, unsure].map((user) => ({ user, state: "accepted", since: 1 }));
+    t.server.presence = [sure, unsure, stranger].map((user) => ({ user, state: "online" }));
+    await t.session.start();
+    await t.clock.pass(1000);
+    t.server.presence = [{ user: sure, state: "offline" }];
+    t.server.cut();
+    await t.clock.pass(60_000);
+    const shown = [sure, unsure, stranger].map((user) => presence.value.get(user)?.state);
+    expect(shown).toEqual(["offline", "online", undefined]);
+    t.session.stop(false);
   });
 
   it("a channel far behind gets its newest page; scrolling up fills the rest", async () => {

@@ -64,20 +64,22 @@ function showPeople(e: Effect): void {
   if (e.allFriends) writePeople.friendMap.value = new Map(friends);
   else put(writePeople.friendMap, friends, e.unfriended);
   const states = (e.presence ?? []).map((p): [UserID, PresenceState] => [p.user, p]);
-  if (e.allPresence) writePeople.presenceMap.value = new Map([...stillWatched(), ...states]);
+  if (e.allPresence) writePeople.presenceMap.value = new Map([...stillHeld(e.friends ?? []), ...states]);
   else put(writePeople.presenceMap, states);
   if (e.me) put(writePeople.userMap, [[e.me.id, e.me]]);
 }
 
-/** A new session may be on another node, which tells of the members of the open channel a moment later: until then what
- *  was known of them stands, so that nobody flickers. */
-function stillWatched(): readonly [UserID, PresenceState][] {
+/** A new session may be on another node, which tells of the members of the open channel a moment later; one that has just
+ *  started leaves out friends of whom it is not sure yet, and tells of them within 10 s. Until then what was known of them
+ *  stands, so that nobody flickers. */
+function stillHeld(friends: readonly Friend[]): readonly [UserID, PresenceState][] {
   const open = writeTimeline.openID.value;
   const members = (open && writeChannels.memberMap.value.get(open)) || [];
+  const accepted = friends.filter((f) => f.state === "accepted");
   const known = writePeople.presenceMap.value;
-  return members.flatMap((m) => {
-    const state = known.get(m.user);
-    return state ? [[m.user, state] as [UserID, PresenceState]] : [];
+  return [...members, ...accepted].flatMap(({ user }) => {
+    const state = known.get(user);
+    return state ? [[user, state] as [UserID, PresenceState]] : [];
   });
 }
 

@@ -2,7 +2,7 @@
 // can be cut and frames that can be lost on the way.
 import type { ClientFrame, ServerFrame } from "../model/frame";
 import { Refused } from "../model/problem";
-import type { Channel, InboxEntry, InboxPage, Member, Message, Page, Self, UserID } from "../model/types";
+import type { Channel, Friend, InboxEntry, InboxPage, Member, Message, Page, PresenceState, Self, UserID } from "../model/types";
 import { DEFAULT_LIMITS } from "../model/types";
 import type { Api, PageQuery } from "../net/api";
 import type { Dial, WireEvents } from "../net/socket";
@@ -25,6 +25,9 @@ export class FakeServer {
   stallNext = false;
   reachable = true;
   generation = 0;
+  friends: Friend[] = [];
+  /** What the node says of the friends; whoever is not in it, the node is not sure of. */
+  presence: PresenceState[] = [];
   private wire: WireEvents | null = null;
   private foreign = 0;
 
@@ -138,8 +141,8 @@ export class FakeServer {
     if (f.op === "resume") {
       const entries = f.pos < this.pos ? [this.entry()] : [];
       this.push({
-        op: "resumed", me: self, login: "1" as never, session: "s", node: "n1", pos: this.pos, entries, more: false, friends: [], people: [],
-        presence: [], limits: DEFAULT_LIMITS, now: 1, ...(this.generation > 0 ? { generation: this.generation } : {}),
+        op: "resumed", me: self, login: "1" as never, session: "s", node: "n1", pos: this.pos, entries, more: false, friends: this.friends, people: [],
+        presence: this.presence, limits: DEFAULT_LIMITS, now: 1, ...(this.generation > 0 ? { generation: this.generation } : {}),
       });
     } else if (f.op === "send") this.stored(f);
     else if (f.op === "read") {
