@@ -32,6 +32,9 @@ type device struct {
 	spans   []span // sessions
 	stats   client.Stats
 
+	notes   []note
+	skipped []skipped // at most maxSkipped
+
 	delivered, doubled, gaps int64
 }
 
@@ -79,6 +82,7 @@ func (d *device) come(ctx context.Context) {
 		Pos: d.pos, Cursors: d.cursors, CatchUp: 10_000_000, Queue: 100_000, Heartbeat: 6 * time.Second,
 		Backoff: client.Backoff{Cap: 3 * time.Second},
 	})
+	d.noteLocked("comes, %d sends waiting", len(d.pending))
 	again := d.pending
 	d.pending = nil
 	// Those of the outbox that ended may have been put back behind newer ones.
@@ -97,6 +101,7 @@ func (d *device) leave(cut bool) {
 	if l == nil {
 		return
 	}
+	d.note("goes (cut: %t)", cut)
 	if cut {
 		l.Drop()
 	}
@@ -193,6 +198,9 @@ func (d *device) message(m client.Message) {
 		return
 	case m.Seq > next:
 		d.gaps++
+		if len(d.skipped) < maxSkipped {
+			d.skipped = append(d.skipped, skipped{m.Channel, next, m.Seq, d.p.w.now()})
+		}
 		v.states = append(v.states, make([]state, m.Seq-next)...)
 	}
 	v.states = append(v.states, stateOf(m))
@@ -214,6 +222,7 @@ func (d *device) change(m client.Message) {
 func (d *device) left(id client.ChannelID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.noteLocked("is no member of %s any more", d.p.w.nameOf(id))
 	delete(d.view, id)
 }
 
@@ -233,13 +242,15 @@ func (d *device) connected(r client.Resumed) {
 	d.endSpanLocked()
 	d.node = r.Node
 	d.spans = append(d.spans, span{node: r.Node, from: d.p.w.now()})
+	d.noteLocked("has a session on node %s", r.Node)
 	d.mu.Unlock()
 	d.sight(r.Presence, true)
 }
 
-func (d *device) lost(error) {
+func (d *device) lost(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.noteLocked("has lost its connection: %v", err)
 	d.endSpanLocked()
 }
 

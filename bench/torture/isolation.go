@@ -47,8 +47,9 @@ func (f Fault) lasts() time.Duration {
 }
 
 // refused hears of sends that wait in the outbox.
-func (d *device) refused(_ client.ClientMsgID, why *client.Error, after time.Duration) {
+func (d *device) refused(id client.ClientMsgID, why *client.Error, after time.Duration) {
 	w := d.p.w
+	d.note("send %s is to wait: %s after %.0f ms", id, why.Code, after.Seconds()*1000)
 	if why.Code != "shard_unavailable" || after <= refuseWithin+refuseSlack {
 		return
 	}
@@ -154,7 +155,11 @@ func (w *world) isolation(log []Fault, r *Report) {
 				took = append(took, ret-s.call)
 				if ret-s.call > limit+w.lag {
 					r.Isolation++
-					w.problemIn("P6: a send waited because of what it has nothing to do with", fmt.Sprintf("%s was on %s during %s: %s", ch.name, strings.Join(ch.homes, ", "), f, s.times(w.began)), ch, s.seq)
+					w.problemWith("P6: a send waited because of what it has nothing to do with",
+						fmt.Sprintf("%s was on %s during %s: %s, as %s", ch.name, strings.Join(ch.homes, ", "), f, s.times(w.began), s.id),
+						func() []string {
+							return append(ch.excerpt(s.seq, w.began), s.from.trail(s.call-20*time.Second, ret+time.Second)...)
+						})
 				}
 			}
 		}

@@ -67,6 +67,7 @@ func (w *world) judge(ctx context.Context, r *Report, log []Fault) {
 	w.say("comparing what was acknowledged with history")
 	for _, d := range w.devices() {
 		st := d.total()
+		w.tellSkipped(d)
 		d.mu.Lock()
 		r.Delivered += d.delivered
 		r.Doubled += d.doubled
