@@ -28,6 +28,7 @@ var arrows = map[string][]string{
 	"api":      {"chat", "presence", "notify", "web"},
 	"client":   {},
 	"bench":    {"client"},
+	"irc":      {"client"},
 	"nginx":    {},
 	"web":      {},
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gori/client"
+	"gori/irc"
 )
 
 // demoFile keeps the passwords of the demo people in the data folder.
@@ -136,10 +137,10 @@ func demoCast(ctx context.Context, address, file string) ([]*client.Client, []sa
 func (d *demoCommand) importLogs(ctx context.Context, errOut io.Writer, show *demoShow) error {
 	bar := newProgress(errOut, "lines", 2, "logs")
 	defer bar.close()
-	admin, err := d.admin.client(ctx, bar.say)
+	admin, err := d.admin.client(ctx, bar.Say)
 	var usage usageError
 	if errors.As(err, &usage) {
-		bar.say("The log excerpts are left out, for only an admin may import: " + err.Error())
+		bar.Say("The log excerpts are left out, for only an admin may import: " + err.Error())
 		return nil
 	}
 	if err != nil {
@@ -150,7 +151,7 @@ func (d *demoCommand) importLogs(ctx context.Context, errOut io.Writer, show *de
 		return err
 	}
 	defer os.RemoveAll(dir)
-	var logs []*ircLog
+	var logs []*irc.Log
 	for _, name := range []string{"2005-06-20.ubuntu", "2005-07-25.ubuntu"} {
 		for _, ext := range []string{".raw.txt", ".annotation.txt"} {
 			text, err := demoTexts.ReadFile("demo/" + name + ext)
@@ -161,15 +162,15 @@ func (d *demoCommand) importLogs(ctx context.Context, errOut io.Writer, show *de
 				return err
 			}
 		}
-		l, err := readIRC(filepath.Join(dir, name+".raw.txt"))
+		l, err := irc.Read(filepath.Join(dir, name+".raw.txt"))
 		if err != nil {
 			return err
 		}
 		logs = append(logs, l)
 	}
-	im := newImporter(admin, "demo", bar)
-	im.also = show.ids()
-	return im.eachLog(ctx, logs, 1, im.send)
+	im := irc.NewImporter(admin, "demo", bar)
+	im.Also = show.ids()
+	return im.Each(ctx, logs, 1, im.Send)
 }
 
 func printDemo(out io.Writer, address, file string, logins []savedLogin) error {

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"gori/client"
+	"gori/irc"
 )
 
 func newImport() *cobra.Command {
@@ -20,6 +20,9 @@ func newImport() *cobra.Command {
 	c.AddCommand(newImportIRC())
 	return c
 }
+
+// maxReported is how many damaged lines of one file are named.
+const maxReported = 20
 
 // ircImport are the flags of gori import irc.
 type ircImport struct {
@@ -81,23 +84,23 @@ func (f *ircImport) run(c *cobra.Command, files []string) error {
 	if err != nil {
 		return err
 	}
-	admin, err := f.admin.client(ctx, bar.say)
+	admin, err := f.admin.client(ctx, bar.Say)
 	if err != nil {
 		return err
 	}
-	im := newImporter(admin, f.source, bar)
+	im := irc.NewImporter(admin, f.source, bar)
 	start := time.Now()
-	if err := im.eachLog(ctx, logs, f.jobs, im.send); err != nil {
+	if err := im.Each(ctx, logs, f.jobs, im.Send); err != nil {
 		return fmt.Errorf("%w; what is stored stays, and the same command goes on from there", err)
 	}
 	took := time.Since(start)
 	bar.clear()
-	sum := im.sum(logs)
+	sum := sumOf(logs)
 	fmt.Fprintf(out, "%d logs, %d lines: %d stored now, %d were there already, %d left out. %.1f s, %.0f lines/s.\n",
 		len(logs), sum.lines, sum.stored, sum.known, sum.damaged, took.Seconds(), float64(sum.stored+sum.known)/took.Seconds())
 	if f.verify {
 		bar.restart(sum.lines, len(logs))
-		if err := im.eachLog(ctx, logs, f.jobs, im.verify); err != nil {
+		if err := im.Each(ctx, logs, f.jobs, im.Verify); err != nil {
 			return err
 		}
 		bar.clear()
@@ -108,29 +111,29 @@ func (f *ircImport) run(c *cobra.Command, files []string) error {
 
 // parse reads all logs before anything is sent, so that a damaged line with
 // --strict stores nothing.
-func (f *ircImport) parse(files []string, bar *progress) ([]*ircLog, error) {
-	logs := make([]*ircLog, len(files))
+func (f *ircImport) parse(files []string, bar *progress) ([]*irc.Log, error) {
+	logs := make([]*irc.Log, len(files))
 	lines := 0
 	for i, file := range files {
-		l, err := readIRC(file)
+		l, err := irc.Read(file)
 		if err != nil {
 			return nil, err
 		}
-		for k, d := range l.damaged {
+		for k, d := range l.Damaged {
 			if f.strict {
-				return nil, fmt.Errorf("%s:%d: %s (nothing was imported; without --strict such lines are left out)", file, d.line, d.why)
+				return nil, fmt.Errorf("%s:%d: %s (nothing was imported; without --strict such lines are left out)", file, d.Line, d.Why)
 			}
 			if k == maxReported {
-				bar.say(fmt.Sprintf("%s: and %d more damaged lines, left out", file, len(l.damaged)-k))
+				bar.Say(fmt.Sprintf("%s: and %d more damaged lines, left out", file, len(l.Damaged)-k))
 				break
 			}
-			bar.say(fmt.Sprintf("%s:%d: %s; left out", file, d.line, d.why))
+			bar.Say(fmt.Sprintf("%s:%d: %s; left out", file, d.Line, d.Why))
 		}
-		if n := len(l.recoded); n > 0 {
-			bar.say(fmt.Sprintf("%s: %d lines are not UTF-8, the first is line %d; read as Windows-1252", file, n, l.recoded[0]))
+		if n := len(l.Recoded); n > 0 {
+			bar.Say(fmt.Sprintf("%s: %d lines are not UTF-8, the first is line %d; read as Windows-1252", file, n, l.Recoded[0]))
 		}
 		logs[i] = l
-		lines += l.lines
+		lines += l.Lines
 	}
 	bar.restart(lines, len(files))
 	return logs, nil
@@ -149,28 +152,23 @@ func uniqueNames(files []string) error {
 	return nil
 }
 
-// eachLog runs do for every log, several at a time.
-func (im *importer) eachLog(ctx context.Context, logs []*ircLog, jobs int, do func(context.Context, *ircLog) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(jobs)
+// importSum adds up what became of logs.
+type importSum struct{ lines, stored, known, damaged int }
+
+func sumOf(logs []*irc.Log) importSum {
+	var s importSum
 	for _, l := range logs {
-		g.Go(func() error {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if err := do(ctx, l); err != nil {
-				return fmt.Errorf("%s: %w", l.file, err)
-			}
-			im.bar.part()
-			return nil
-		})
+		s.lines += l.Lines
+		s.stored += l.Stored
+		s.known += l.Known
+		s.damaged += len(l.Damaged)
 	}
-	return g.Wait()
+	return s
 }
 
 // printShards tells where the channels of the logs lie, if that can be known
 // here, and how many messages each shard holds by its own account.
-func (f *ircImport) printShards(ctx context.Context, out io.Writer, logs []*ircLog) error {
+func (f *ircImport) printShards(ctx context.Context, out io.Writer, logs []*irc.Log) error {
 	dir, ok := f.admin.folder()
 	if !ok {
 		return nil
@@ -181,7 +179,7 @@ func (f *ircImport) printShards(ctx context.Context, out io.Writer, logs []*ircL
 	}
 	ids := make([]client.ChannelID, len(logs))
 	for i, l := range logs {
-		ids[i] = l.channel
+		ids[i] = l.Channel
 	}
 	return printHoldings(ctx, out, asConfig(r.Shards), ids)
 }

@@ -56,21 +56,21 @@ func (p *progress) restart(total, parts int) {
 	p.done, p.total, p.part1, p.all, p.start = 0, total, 0, parts, time.Now()
 }
 
-func (p *progress) add(n int) {
+func (p *progress) Add(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done += n
 }
 
-// part notes that one of the parts is done.
-func (p *progress) part() {
+// Part notes that one of the parts is done.
+func (p *progress) Part() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.part1++
 }
 
-// say prints a line without breaking the bar.
-func (p *progress) say(text string) {
+// Say prints a line without breaking the bar.
+func (p *progress) Say(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clearLocked()

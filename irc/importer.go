@@ -1,4 +1,4 @@
-package main
+package irc
 
 import (
 	"context"
@@ -8,73 +8,91 @@ import (
 	"strconv"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"gori/client"
 )
 
 // maxImportBytes bounds the bodies of one call besides client.MaxImport.
 const maxImportBytes = 1 << 20
 
-// importer sends logs and reads them back.
-type importer struct {
+// Progress is told how far an import is; several goroutines may tell it.
+type Progress interface {
+	Add(lines int)
+	Part()           // a log is done
+	Say(text string) // something worth knowing
+}
+
+// Importer sends logs and reads them back.
+type Importer struct {
+	Also []client.UserID // members of each channel besides the people of the log
+
 	admin  *client.Client
 	source string
-	bar    *progress
-	also   []client.UserID // members besides those of the logs
+	bar    Progress
 
 	mu     sync.Mutex
 	people map[string]client.UserID // by nick
 }
 
-func newImporter(admin *client.Client, source string, bar *progress) *importer {
-	return &importer{admin: admin, source: source, bar: bar, people: map[string]client.UserID{}}
+// NewImporter sends as admin. source names where the logs come from: the same
+// nick of one source is one person.
+func NewImporter(admin *client.Client, source string, bar Progress) *Importer {
+	return &Importer{admin: admin, source: source, bar: bar, people: map[string]client.UserID{}}
 }
 
-type importSum struct{ lines, stored, known, damaged int }
-
-func (im *importer) sum(logs []*ircLog) importSum {
-	var s importSum
+// Each does something for every log, jobs of them at a time, until one fails.
+func (im *Importer) Each(ctx context.Context, logs []*Log, jobs int, do func(context.Context, *Log) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(jobs)
 	for _, l := range logs {
-		s.lines += l.lines
-		s.stored += l.stored
-		s.known += l.known
-		s.damaged += len(l.damaged)
+		g.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err := do(ctx, l); err != nil {
+				return fmt.Errorf("%s: %w", l.File, err)
+			}
+			im.bar.Part()
+			return nil
+		})
 	}
-	return s
+	return g.Wait()
 }
 
 // lineID is the client_msg_id of a line: always the same, so that a repeated
 // import stores nothing twice. UUID version 8 is for such own rules.
-func (im *importer) lineID(l *ircLog, line int) client.ClientMsgID {
-	sum := sha256.Sum256([]byte("gori import irc\x00" + im.source + "\x00" + filepath.Base(l.file) + "\x00" + strconv.Itoa(line)))
+func (im *Importer) lineID(l *Log, line int) client.ClientMsgID {
+	sum := sha256.Sum256([]byte("gori import irc\x00" + im.source + "\x00" + filepath.Base(l.File) + "\x00" + strconv.Itoa(line)))
 	id := client.ClientMsgID(sum[:16])
 	id[6] = id[6]&0x0f | 0x80
 	id[8] = id[8]&0x3f | 0x80
 	return id
 }
 
-// send stores a log: its people, its channel, its lines in order.
-func (im *importer) send(ctx context.Context, l *ircLog) error {
+// Send stores a log: its people, its channel, its lines in order.
+func (im *Importer) Send(ctx context.Context, l *Log) error {
 	if len(l.said) == 0 {
-		im.bar.add(l.lines)
+		im.bar.Add(l.Lines)
 		return nil
 	}
 	members, err := im.peopleOf(ctx, l)
 	if err != nil {
 		return err
 	}
-	ch, err := im.admin.ImportChannel(ctx, im.source, l.name, append(members, im.also...))
+	ch, err := im.admin.ImportChannel(ctx, im.source, l.name, append(members, im.Also...))
 	if err != nil {
 		return err
 	}
-	l.channel = ch.ID
+	l.Channel = ch.ID
 	if len(members) >= 100 {
-		im.bar.say(fmt.Sprintf("%s: %d people; the member limit of this channel is %d", l.name, len(members), ch.MemberLimit))
+		im.bar.Say(fmt.Sprintf("%s: %d people; the member limit of this channel is %d", l.name, len(members), ch.MemberLimit))
 	}
 	at := make(map[int]int, len(l.said))
 	for i, s := range l.said {
 		at[s.line] = i
 	}
-	im.bar.add(len(l.damaged))
+	im.bar.Add(len(l.Damaged))
 	for from := 0; from < len(l.said); {
 		to, bytes := from, 0
 		for to < len(l.said) && to-from < client.MaxImport && bytes < maxImportBytes {
@@ -84,14 +102,14 @@ func (im *importer) send(ctx context.Context, l *ircLog) error {
 		if err := im.batch(ctx, l, at, from, to); err != nil {
 			return fmt.Errorf("lines %d to %d: %w", l.said[from].line, l.said[to-1].line, err)
 		}
-		im.bar.add(to - from)
+		im.bar.Add(to - from)
 		from = to
 	}
 	return nil
 }
 
 // batch stores the lines from place from up to place to.
-func (im *importer) batch(ctx context.Context, l *ircLog, at map[int]int, from, to int) error {
+func (im *Importer) batch(ctx context.Context, l *Log, at map[int]int, from, to int) error {
 	list := make([]client.ImportedMessage, 0, to-from)
 	for _, s := range l.said[from:to] {
 		m := client.ImportedMessage{Sender: im.person(l, s), ClientMsgID: im.lineID(l, s.line), Body: s.body, OrigAt: s.at}
@@ -105,7 +123,7 @@ func (im *importer) batch(ctx context.Context, l *ircLog, at map[int]int, from, 
 		}
 		list = append(list, m)
 	}
-	receipts, err := im.admin.ImportMessages(ctx, l.channel, list)
+	receipts, err := im.admin.ImportMessages(ctx, l.Channel, list)
 	if err != nil {
 		return err
 	}
@@ -115,23 +133,23 @@ func (im *importer) batch(ctx context.Context, l *ircLog, at map[int]int, from, 
 	for i, r := range receipts {
 		l.said[from+i].seq = r.Seq
 		if r.Duplicate {
-			l.known++
+			l.Known++
 		} else {
-			l.stored++
+			l.Stored++
 		}
 	}
 	return nil
 }
 
 // nickOf is the name under which a line's sender is imported.
-func nickOf(l *ircLog, s ircLine) string {
+func nickOf(l *Log, s said) string {
 	if s.nick == "" {
 		return l.logName
 	}
 	return s.nick
 }
 
-func (im *importer) person(l *ircLog, s ircLine) client.UserID {
+func (im *Importer) person(l *Log, s said) client.UserID {
 	im.mu.Lock()
 	defer im.mu.Unlock()
 	return im.people[nickOf(l, s)]
@@ -139,7 +157,7 @@ func (im *importer) person(l *ircLog, s ircLine) client.UserID {
 
 // peopleOf finds or makes the accounts of a log's people, the log's own among
 // them, and lists each once.
-func (im *importer) peopleOf(ctx context.Context, l *ircLog) ([]client.UserID, error) {
+func (im *Importer) peopleOf(ctx context.Context, l *Log) ([]client.UserID, error) {
 	seen := map[string]bool{}
 	var nicks, unknown []string
 	im.mu.Lock()
@@ -183,21 +201,21 @@ func (im *importer) peopleOf(ctx context.Context, l *ircLog) ([]client.UserID, e
 	return ids, nil
 }
 
-// verify reads a channel back: every line once, in the order of the file, from
-// its person, with its text and time.
-func (im *importer) verify(ctx context.Context, l *ircLog) error {
+// Verify reads the channel of a log that was sent back: every line once, in the
+// order of the file, from its person, with its text and time.
+func (im *Importer) Verify(ctx context.Context, l *Log) error {
 	if len(l.said) == 0 {
-		im.bar.add(l.lines)
+		im.bar.Add(l.Lines)
 		return nil
 	}
-	im.bar.add(len(l.damaged))
+	im.bar.Add(len(l.Damaged))
 	next, lines := 0, make(map[client.ClientMsgID]int, len(l.said))
 	for i, s := range l.said {
 		lines[im.lineID(l, s.line)] = i
 	}
 	var at client.Seq
 	for more := true; more; {
-		page, err := im.admin.History(ctx, l.channel, client.HistoryQuery{After: at, HasAfter: true, Limit: 200})
+		page, err := im.admin.History(ctx, l.Channel, client.HistoryQuery{After: at, HasAfter: true, Limit: 200})
 		if err != nil {
 			return err
 		}
@@ -213,7 +231,7 @@ func (im *importer) verify(ctx context.Context, l *ircLog) error {
 			}
 			next++
 		}
-		im.bar.add(len(page.Messages))
+		im.bar.Add(len(page.Messages))
 		more = page.MoreAfter
 	}
 	if next != len(l.said) {

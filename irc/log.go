@@ -1,4 +1,4 @@
-package main
+package irc
 
 import (
 	"bufio"
@@ -25,12 +25,11 @@ const (
 	maxLogBytes  = 512 << 20
 	maxLogLine   = 64 << 10
 	maxNickBytes = 200
-	maxReported  = 20 // damaged lines of one file that are named
 	emptyBody    = "(empty)"
 )
 
-// ircLine is one line of a log that becomes a message.
-type ircLine struct {
+// said is one line of a log that becomes a message.
+type said struct {
 	line   int    // from 1
 	nick   string // "" for what the log says
 	body   string
@@ -39,37 +38,41 @@ type ircLine struct {
 	seq    client.Seq // once stored
 }
 
-// ircLog is one file.
-type ircLog struct {
-	file, name string // name is that of the channel
-	logName    string // of the account that says what the log says
-	lines      int
-	said       []ircLine
-	damaged    []damagedLine
-	recoded    []int // lines that were not UTF-8
+// Log is one file that has been read, and then what became of it.
+type Log struct {
+	File    string
+	Lines   int       // of the file
+	Damaged []Damaged // lines that are left out
+	Recoded []int     // lines that were not UTF-8, from 1
 
-	channel       client.ChannelID
-	stored, known int
+	Channel       client.ChannelID // once the Importer has made it; 0: the log says nothing
+	Stored, Known int              // lines stored by this import, and before it
+
+	name    string // of the channel
+	logName string // of the account that says what the log says
+	said    []said
 }
 
-type damagedLine struct {
-	line int
-	why  string
+// Damaged is a line that fits no form of a log.
+type Damaged struct {
+	Line int // from 1
+	Why  string
 }
 
 var (
-	ircSaid     = regexp.MustCompile(`^\[(\d\d):(\d\d)\] <([^>]+)> ?(.*)$`)
-	ircDid      = regexp.MustCompile(`^(?:\[(\d\d):(\d\d)\])? +\* +(\S+) ?(.*)$`)
-	ircDidTight = regexp.MustCompile(`^\[(\d\d):(\d\d)\] \* (\S+) ?(.*)$`)
-	ircNoticed  = regexp.MustCompile(`^\[(\d\d):(\d\d)\] -([^:\s]+):[^-\s]+- ?(.*)$`)
-	ircRelayed  = regexp.MustCompile(`^\[(\d\d):(\d\d)\] \(([^/)\s]+)/#[^)\s]+\) ?(.*)$`)
-	ircSystem   = regexp.MustCompile(`^=== ?(.*)$`)
-	ircChannel  = regexp.MustCompile(`has (?:joined|left) (#[^\s,:]+)`)
-	ircDate     = regexp.MustCompile(`\d{4}-\d{2}-\d{2}`)
+	formSaid     = regexp.MustCompile(`^\[(\d\d):(\d\d)\] <([^>]+)> ?(.*)$`)
+	formDid      = regexp.MustCompile(`^(?:\[(\d\d):(\d\d)\])? +\* +(\S+) ?(.*)$`)
+	formDidTight = regexp.MustCompile(`^\[(\d\d):(\d\d)\] \* (\S+) ?(.*)$`)
+	formNoticed  = regexp.MustCompile(`^\[(\d\d):(\d\d)\] -([^:\s]+):[^-\s]+- ?(.*)$`)
+	formRelayed  = regexp.MustCompile(`^\[(\d\d):(\d\d)\] \(([^/)\s]+)/#[^)\s]+\) ?(.*)$`)
+	formSystem   = regexp.MustCompile(`^=== ?(.*)$`)
+	formChannel  = regexp.MustCompile(`has (?:joined|left) (#[^\s,:]+)`)
+	formDate     = regexp.MustCompile(`\d{4}-\d{2}-\d{2}`)
 )
 
-// readIRC reads and understands a log, and its annotations if they are there.
-func readIRC(file string) (*ircLog, error) {
+// Read reads and understands a log of at most 512 MiB, and its annotations if
+// they are there. The date is that in the file's name, or of its last change.
+func Read(file string) (*Log, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
@@ -79,7 +82,7 @@ func readIRC(file string) (*ircLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &ircLog{file: file, name: strings.TrimSuffix(strings.TrimSuffix(filepath.Base(file), ".txt"), ".raw"), logName: "#log"}
+	l := &Log{File: file, name: strings.TrimSuffix(strings.TrimSuffix(filepath.Base(file), ".txt"), ".raw"), logName: "#log"}
 	if err := l.read(io.LimitReader(f, maxLogBytes+1), day); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -91,7 +94,7 @@ func readIRC(file string) (*ircLog, error) {
 
 // dayOf is the date in the file's name, or else of its last change.
 func dayOf(f *os.File) (time.Time, error) {
-	if d := ircDate.FindString(filepath.Base(f.Name())); d != "" {
+	if d := formDate.FindString(filepath.Base(f.Name())); d != "" {
 		day, err := time.Parse(time.DateOnly, d)
 		if err == nil {
 			return day, nil
@@ -107,8 +110,8 @@ func dayOf(f *os.File) (time.Time, error) {
 	return info.ModTime().UTC().Truncate(24 * time.Hour), nil
 }
 
-func (l *ircLog) read(r io.Reader, day time.Time) error {
-	clock := ircClock{day: day}
+func (l *Log) read(r io.Reader, day time.Time) error {
+	clock := wallClock{day: day}
 	in := bufio.NewReaderSize(r, maxLogLine)
 	total := 0
 	for {
@@ -122,7 +125,7 @@ func (l *ircLog) read(r io.Reader, day time.Time) error {
 		if total += len(text) + 1; total > maxLogBytes {
 			return fmt.Errorf("longer than %d bytes; split it", maxLogBytes)
 		}
-		l.lines++
+		l.Lines++
 		if long {
 			l.damage("longer than %d bytes", maxLogLine)
 			continue
@@ -132,7 +135,7 @@ func (l *ircLog) read(r io.Reader, day time.Time) error {
 	clock.settle(l.said)
 	for _, s := range l.said {
 		if s.nick == "" {
-			if m := ircChannel.FindStringSubmatch(s.body); m != nil {
+			if m := formChannel.FindStringSubmatch(s.body); m != nil {
 				l.logName = m[1]
 				break
 			}
@@ -155,12 +158,12 @@ func readLine(in *bufio.Reader) (text []byte, long bool, err error) {
 	return bytes.TrimRight(text, "\r\n"), long, err
 }
 
-func (l *ircLog) damage(format string, args ...any) {
-	l.damaged = append(l.damaged, damagedLine{l.lines, fmt.Sprintf(format, args...)})
+func (l *Log) damage(format string, args ...any) {
+	l.Damaged = append(l.Damaged, Damaged{l.Lines, fmt.Sprintf(format, args...)})
 }
 
 // take understands one line.
-func (l *ircLog) take(raw []byte, clock *ircClock) {
+func (l *Log) take(raw []byte, clock *wallClock) {
 	if bytes.IndexByte(raw, 0) >= 0 {
 		l.damage("holds NUL")
 		return
@@ -173,15 +176,15 @@ func (l *ircLog) take(raw []byte, clock *ircClock) {
 			return
 		}
 		text = string(decoded)
-		l.recoded = append(l.recoded, l.lines)
+		l.Recoded = append(l.Recoded, l.Lines)
 	}
-	s := ircLine{line: l.lines}
+	s := said{line: l.Lines}
 	var minute string
-	if m := ircSystem.FindStringSubmatch(text); m != nil {
+	if m := formSystem.FindStringSubmatch(text); m != nil {
 		s.body = m[1]
-	} else if m := firstMatch(text, ircSaid, ircNoticed, ircRelayed); m != nil {
+	} else if m := firstMatch(text, formSaid, formNoticed, formRelayed); m != nil {
 		minute, s.nick, s.body = m[1]+m[2], m[3], m[4]
-	} else if m := firstMatch(text, ircDidTight, ircDid); m != nil {
+	} else if m := firstMatch(text, formDidTight, formDid); m != nil {
 		minute, s.nick, s.body = m[1]+m[2], m[3], "* "+m[3]+" "+m[4]
 	} else {
 		l.damage("has none of the forms of a log: %.60q", text)
@@ -211,9 +214,9 @@ func firstMatch(text string, forms ...*regexp.Regexp) []string {
 	return nil
 }
 
-// ircClock makes times of minutes: they never go back, and half a day back is
+// wallClock makes times of minutes: they never go back, and half a day back is
 // the next day.
-type ircClock struct {
+type wallClock struct {
 	day    time.Time
 	minute int
 	seen   bool
@@ -221,7 +224,7 @@ type ircClock struct {
 }
 
 // tick takes "HHMM", or "" for a line without a time.
-func (c *ircClock) tick(hhmm string) bool {
+func (c *wallClock) tick(hhmm string) bool {
 	if hhmm == "" {
 		return true
 	}
@@ -240,25 +243,25 @@ func (c *ircClock) tick(hhmm string) bool {
 }
 
 // settle gives the lines before the first time that time, or the day.
-func (c *ircClock) settle(said []ircLine) {
+func (c *wallClock) settle(list []said) {
 	first := client.Millis(c.day.UnixMilli())
-	for i := range said {
-		if said[i].at != 0 {
-			first = said[i].at
+	for i := range list {
+		if list[i].at != 0 {
+			first = list[i].at
 			break
 		}
 	}
-	for i := range said {
-		if said[i].at != 0 {
+	for i := range list {
+		if list[i].at != 0 {
 			return
 		}
-		said[i].at = first
+		list[i].at = first
 	}
 }
 
 // annotate reads which lines answer which.
-func (l *ircLog) annotate() error {
-	base, ok := strings.CutSuffix(l.file, ".raw.txt")
+func (l *Log) annotate() error {
+	base, ok := strings.CutSuffix(l.File, ".raw.txt")
 	if !ok {
 		return nil
 	}
