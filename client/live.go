@@ -62,8 +62,9 @@ type Cursor struct {
 // LiveOptions of Connect; zero means the default.
 type LiveOptions struct {
 	Events
-	// Pos and Cursors are where an earlier Live of this device ended. Without
-	// them messages are handed over from now on.
+	// Pos and Cursors are where an earlier Live of this device ended, as Cursors
+	// has told; of channels that are not among them everything is handed over.
+	// Without them (nil) messages are handed over from now on.
 	Pos     Pos
 	Cursors map[ChannelID]Cursor
 	// Generation is the one they are of; see Live.Generation.

@@ -63,7 +63,9 @@ func (r *receiver) init(l *Live, ctx context.Context) {
 	for id, c := range l.opt.Cursors {
 		r.channels[id] = &inflow{Cursor: c}
 	}
-	r.resumed = len(l.opt.Cursors) > 0
+	// A device that had been removed from all channels has no cursor left, and is
+	// still no new one.
+	r.resumed = len(l.opt.Cursors) > 0 || l.opt.Cursors != nil && l.opt.Pos > 0
 	r.generation = l.opt.Generation
 }
 

@@ -34,3 +34,32 @@ func TestARestoredServerIsBegunAnew(t *testing.T) {
 		t.Errorf("at %d", pos)
 	}
 }
+
+// TestWhoWasInNoChannelIsNoNewDevice: a device whose last channel was left, and
+// that was asked in again while it was away, gets that channel from its beginning.
+func TestWhoWasInNoChannelIsNoNewDevice(t *testing.T) {
+	for what, tc := range map[string]struct {
+		opt  LiveOptions
+		want Seq
+	}{
+		"an earlier device, in no channel": {LiveOptions{Pos: 7, Cursors: map[ChannelID]Cursor{}}, 0},
+		"an earlier device, in another":    {LiveOptions{Pos: 7, Cursors: map[ChannelID]Cursor{6: {Seq: 2}}}, 0},
+		"a new device":                     {LiveOptions{}, 30},
+		"a new device with an empty list":  {LiveOptions{Cursors: map[ChannelID]Cursor{}}, 30},
+	} {
+		tc.opt.CatchUp = 100
+		l := &Live{opt: tc.opt, first: make(chan struct{})}
+		l.out.init(l)
+		l.recv.init(l, t.Context())
+		l.recv.locked(func() {
+			frame := `{"op":"resumed","pos":9,"entries":[{"channel":"5","kind":2,"member":true,"pos":9,"last_seq":30,"read_seq":0}]}`
+			if err := l.recv.onResumed([]byte(frame)); err != nil {
+				t.Fatal(what, err)
+			}
+		})
+		if _, at := l.Cursors(); at[5].Seq != tc.want {
+			t.Errorf("%s: the channel begins after %d, want %d", what, at[5].Seq, tc.want)
+		}
+		l.recv.close()
+	}
+}
