@@ -3,8 +3,10 @@ package local
 import "time"
 
 // Backoff says how long to wait before starting something again that has died:
-// at once the first time, then longer and longer up to a bound, and from the
-// beginning again after it has run for a while. The zero value is ready.
+// at once the first time, then so that its starts are further and further apart
+// up to a bound, and from the beginning again after it has run for a while. What
+// had trouble once and has run for longer than that since is started at once. The
+// zero value is ready.
 type Backoff struct {
 	tries int
 }
@@ -28,5 +30,5 @@ func (b *Backoff) Next(ran time.Duration) time.Duration {
 	for i := 2; i < b.tries && wait < backoffMost; i++ {
 		wait *= 2
 	}
-	return min(wait, backoffMost)
+	return max(0, min(wait, backoffMost)-ran)
 }

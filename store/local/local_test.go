@@ -48,7 +48,16 @@ func TestBackoffGrowsToABoundAndForgets(t *testing.T) {
 	if waits[0] != 0 || waits[1] != 200*time.Millisecond || waits[2] != 400*time.Millisecond || waits[11] != backoffMost {
 		t.Errorf("waits %v", waits)
 	}
-	if w := b.Next(2 * time.Minute); w != 0 {
+	if w := b.Next(2 * time.Second); w != backoffMost-2*time.Second {
+		t.Errorf("after 2 s: %v", w)
+	}
+	if w := b.Next(20 * time.Second); w != 0 {
+		t.Errorf("after 20 s, longer than it would wait: %v", w)
+	}
+	if w := b.Next(0); w != backoffMost {
+		t.Errorf("trouble again: %v", w)
+	}
+	if w := b.Next(2 * time.Minute); w != 0 || b.Next(0) != backoffFirst {
 		t.Errorf("after a steady run: %v", w)
 	}
 }
