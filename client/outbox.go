@@ -13,6 +13,10 @@ const (
 	maxInFlight = 60      // sends of one session not answered; the server takes 64
 	idleLanes   = 16      // empty lanes kept for the next message
 	maxOutbox   = 8 << 20 // bytes waiting in an outbox
+	// mostHeld bounds the back-off of a refused send: a node refuses at once what
+	// it cannot store, so asking often is cheap, and when it can the message is not
+	// to wait for long.
+	mostHeld = 4 * time.Second
 )
 
 // outbox keeps what is not yet stored, per channel in the order of Enqueue. It
@@ -104,7 +108,7 @@ func (o *outbox) add(it *item, limit int) error {
 	}
 	ln := o.lanes[it.chanl]
 	if ln == nil {
-		ln = &lane{}
+		ln = &lane{back: Backoff{Cap: mostHeld}}
 		o.lanes[it.chanl] = ln
 	}
 	it.lane = ln

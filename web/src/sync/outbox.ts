@@ -41,6 +41,8 @@ export async function enqueue(core: Pick<Core, "clock" | "page" | "commit">, cha
 }
 
 const ANSWER_MS = 12_000;
+/** A node refuses at once what it cannot store, so asking often is cheap, and when it can the message is not to wait for long. */
+const MOST_HELD_MS = 4_000;
 /** The server answers 64 sends of a session at a time; stay below. */
 const AT_ONCE = 32;
 
@@ -156,7 +158,7 @@ export class Outbox {
     const channel = row.channel;
     let b = this.backoffs.get(channel);
     if (!b) {
-      b = new Backoff({ base: 400, cap: 15_000, random: () => this.p.clock.random() });
+      b = new Backoff({ base: 400, cap: MOST_HELD_MS, random: () => this.p.clock.random() });
       this.backoffs.set(channel, b);
     }
     const ms = Math.max(problem.after_ms ?? 0, b.next(), 50);
