@@ -31,14 +31,15 @@ const (
 	restart   = 5 * time.Second // of a PostgreSQL that could not begin
 )
 
-// lasts is how long a fault is felt: a drain is asked for in a moment, but its
-// node goes, and comes back, and devices that met several such nodes in a row
-// come back later each time.
+// lasts is how long a fault is felt: a node dies or is asked to drain in a moment,
+// but it goes, and comes back, and devices that met several such nodes in a row
+// come back later each time, or cannot while their home shard is the one that is
+// down.
 func (f Fault) lasts() time.Duration {
 	switch {
-	case f.Kind == Drain && f.Target == All:
+	case (f.Kind == Drain || f.Kind == KillNode) && f.Target == All:
 		return 15 * time.Second
-	case f.Kind == Drain:
+	case f.Kind == Drain || f.Kind == KillNode:
 		return 5 * time.Second
 	case f.Kind == DiskFull:
 		return f.For + restart // PostgreSQL is tried again and again, less and less often
