@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	"shard":    {},
 	"store":    {"chat", "presence", "notify", "shard"},
 	"mesh":     {"chat", "presence"},
+	"admin":    {"api", "chat", "shard", "store"},
 	"api":      {"chat", "presence", "notify", "web"},
 	"client":   {},
 	"bench":    {"client"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gori/admin"
 	"gori/api"
 	"gori/shard"
 )
@@ -98,7 +99,7 @@ func (o *reshardOptions) check() error {
 
 func (o *reshardOptions) paceFlags(c *cobra.Command) {
 	c.Flags().Float64Var(&o.mbps, "mbps", 0, "copy at most so many MB a second; 0: no bound of its own")
-	c.Flags().Float64Var(&o.slowdown, "slowdown", defaultSlowdown, "slow down when the p99 of live writes is more than so many times what it was")
+	c.Flags().Float64Var(&o.slowdown, "slowdown", admin.DefaultSlowdown, "slow down when the p99 of live writes is more than so many times what it was")
 }
 
 func (o *reshardOptions) moveFlags(c *cobra.Command) {

@@ -86,7 +86,7 @@ func (s *ringSystem) writeReceipt(ctx context.Context, o *reshardOptions, plan s
 	ring := s.state()
 	sum := &reshardSummary{Kind: plan.Kind, Shard: plan.Shard, By: plan.By, Tables: map[string]int64{}, Shares: ring.Map.Counts(),
 		Spread: ring.Map.Spread(), Version: ring.Version}
-	sum.ReceiptSummary = sumReceipts(plan.ID, s.reshards.board.Receipts(ctx, plan.ID, time.Time{}))
+	sum.ReceiptSummary = s.reshards.Sum(ctx, plan.ID)
 	path := s.receiptPath(o, plan.ID)
 	out, err := os.Create(path + ".new")
 	if err != nil {

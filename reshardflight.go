@@ -105,7 +105,7 @@ func (s *ringSystem) ready(ctx context.Context, o *reshardOptions, order api.Res
 	if order.Addr == "" {
 		o.tell("Making a PostgreSQL instance for shard %s …", id)
 	}
-	if err := s.desk.ready(ctx, order); err != nil {
+	if err := s.desk.Ready(ctx, order); err != nil {
 		return s.plain(err)
 	}
 	s.comes(id, order.Addr)

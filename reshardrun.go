@@ -113,7 +113,7 @@ func (s *ringSystem) done(ctx context.Context, o *reshardOptions, ring *shard.Ri
 
 // order has the desk change the ring.
 func (s *ringSystem) order(ctx context.Context, order api.ReshardOrder, o ...*reshardOptions) error {
-	s.desk.here = len(o) > 0 && !o[0].detach
+	s.desk.Here = len(o) > 0 && !o[0].detach
 	order.Version = s.state().Version
 	err := s.desk.Order(ctx, order)
 	if _, rerr := s.read(ctx); rerr != nil && err == nil {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"gori/admin"
 	"gori/api"
 	"gori/shard"
 	"gori/shard/reshard"
@@ -27,8 +28,8 @@ type ringSystem struct {
 	reg      *register.Register
 	engine   *move.Engine
 	sends    *register.Sends
-	reshards *adminReshards
-	desk     *ringDesk
+	reshards *admin.Reshards
+	desk     *admin.Desk
 	at       reshard.At
 	logger   *slog.Logger
 
@@ -52,17 +53,17 @@ func (t *target) openRing(ctx context.Context) (*ringSystem, error) {
 	s.reg = register.Open(register.Config{Shards: s.addresses, Resolve: s.resolve, Witness: s.t.witness, Witnesses: s.t.witnesses, At: s.at})
 	s.engine = move.New(move.Config{DSN: s.dsn, Term: s.term, Shards: s.ids, At: s.at, Logger: s.logger, Free: freeAt, Yield: local.GiveWay})
 	s.sends = register.NewSends(s.ids, s.dsn)
-	b := newAdminBoard(s.instances, s.logger)
-	s.desk = &ringDesk{ring: s.reg, welcome: welcomeShard, by: whoAmI(), now: time.Now}
+	b := admin.NewBoard(s.instances, s.logger)
+	s.desk = &admin.Desk{Ring: s.reg, Welcome: welcomeShard, By: whoAmI(), Now: time.Now}
 	if s.up != nil {
-		s.desk.make = func(ctx context.Context, id shard.ID) error {
+		s.desk.Make = func(ctx context.Context, id shard.ID) error {
 			if _, err := s.up.Add(ctx, id); err != nil {
 				return err
 			}
 			return s.learn()
 		}
 	}
-	s.reshards = &adminReshards{adminBoard: b, desk: s.desk}
+	s.reshards = admin.NewReshards(b, s.desk, nil, nil)
 	if _, err := s.read(ctx); err != nil {
 		s.close()
 		return nil, err
@@ -74,7 +75,7 @@ func (s *ringSystem) close() {
 	s.engine.Close()
 	s.reg.Close()
 	s.sends.Close()
-	s.reshards.board.Close()
+	s.reshards.Close()
 }
 
 // learn reads the addresses of the instances that have names.

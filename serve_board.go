@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"gori/api"
+	"gori/admin"
 	"gori/chat"
 	"gori/shard"
 	"gori/shard/reshard"
@@ -18,29 +18,31 @@ import (
 
 // adminDesk is what a node has for the admin page.
 type adminDesk struct {
-	board    *adminBoard
-	reshards *adminReshards
+	board    *admin.Board
+	reshards *admin.Reshards
+	checks   *admin.Checker
 	closed   sync.Once
 }
 
 // openDesk makes it. Nothing is connected until somebody looks.
 func openDesk(m *movers, audit chat.Auditor, logger *slog.Logger) *adminDesk {
-	d := &adminDesk{board: newAdminBoard(m.instances, logger)}
-	desk := &ringDesk{ring: m, welcome: welcomeShard, abort: m.abort, by: "the admin page", now: time.Now}
+	d := &adminDesk{board: admin.NewBoard(m.instances, logger)}
+	desk := &admin.Desk{Ring: m, Welcome: welcomeShard, Abort: m.abort, By: "the admin page", Now: time.Now}
 	if path := os.Getenv(envControl); path != "" {
-		desk.make = func(ctx context.Context, id shard.ID) error {
+		desk.Make = func(ctx context.Context, id shard.ID) error {
 			_, err := upAt(path).Add(ctx, id)
 			return err
 		}
 	}
-	d.reshards = &adminReshards{adminBoard: d.board, desk: desk, audit: audit, checks: newChecker(m.engine, logger)}
+	d.checks = admin.NewChecker(m.engine, logger)
+	d.reshards = admin.NewReshards(d.board, desk, audit, d.checks)
 	return d
 }
 
 func (d *adminDesk) close() {
 	d.closed.Do(func() {
-		d.reshards.checks.close()
-		d.board.board.Close()
+		d.checks.Close()
+		d.board.Close()
 	})
 }
 
@@ -48,18 +50,18 @@ func (d *adminDesk) close() {
 // gives it the schema.
 func welcomeShard(ctx context.Context, id shard.ID, addr string) error {
 	if err := tryNew(ctx, id, addr); err != nil {
-		reason := reasonAway
+		reason := admin.ReasonAway
 		var unfit *unfitError
 		switch {
 		case errors.Is(err, errNotEmpty):
-			reason = reasonNotEmpty
+			reason = admin.ReasonNotEmpty
 		case errors.As(err, &unfit):
-			reason = reasonSchema
+			reason = admin.ReasonSchema
 		}
-		return coded(chat.CodeConflict, reason, err, "shard", string(id))
+		return admin.Coded(chat.CodeConflict, reason, err, "shard", string(id))
 	}
 	if err := store.Migrate(ctx, addr, id, nil); err != nil {
-		return coded(chat.CodeConflict, reasonSchema, fmt.Errorf("the new shard %s cannot be given the schema: %w", id, err), "shard", string(id))
+		return admin.Coded(chat.CodeConflict, admin.ReasonSchema, fmt.Errorf("the new shard %s cannot be given the schema: %w", id, err), "shard", string(id))
 	}
 	return nil
 }
@@ -70,8 +72,3 @@ func (m *movers) abort(ctx context.Context) error {
 	m.store.RingChanged()
 	return err
 }
-
-var (
-	_ api.Board    = (*adminBoard)(nil)
-	_ api.Reshards = (*adminReshards)(nil)
-)

@@ -1,4 +1,4 @@
-package main
+package admin
 
 import (
 	"context"
@@ -184,8 +184,8 @@ func (p *paperRing) Change(_ context.Context, from, to *shard.Ring) error {
 func TestOrdersChangeTheRing(t *testing.T) {
 	paper := &paperRing{testRing(t, "a", "b")}
 	made, aborted := "", 0
-	d := &ringDesk{ring: paper, now: time.Now, make: func(_ context.Context, id shard.ID) error { made += string(id); return nil },
-		abort: func(context.Context) error { aborted++; return nil }}
+	d := &Desk{Ring: paper, Now: time.Now, Make: func(_ context.Context, id shard.ID) error { made += string(id); return nil },
+		Abort: func(context.Context) error { aborted++; return nil }}
 	give := func(want chat.Code, o api.ReshardOrder) {
 		t.Helper()
 		o.Version = paper.ring.Version
@@ -207,7 +207,7 @@ func TestOrdersChangeTheRing(t *testing.T) {
 		t.Errorf("%s was made for an order that was refused", made)
 	}
 	give("", api.ReshardOrder{Action: "add", Shard: "c"})
-	if p := paper.ring.Plan; p == nil || p.ID != "v2-add-c" || !p.Detached || p.Slowdown != defaultSlowdown || made != "c" {
+	if p := paper.ring.Plan; p == nil || p.ID != "v2-add-c" || !p.Detached || p.Slowdown != DefaultSlowdown || made != "c" {
 		t.Fatalf("the plan is %+v, made was %q", p, made)
 	}
 	give(chat.CodeConflict, api.ReshardOrder{Action: "add", Shard: "d"})
@@ -223,7 +223,7 @@ func TestOrdersChangeTheRing(t *testing.T) {
 	if p := paper.ring.Plan; aborted != 1 || p.Kind != shard.PlanReverse || p.Paused {
 		t.Errorf("aborted %d times, the plan is %+v", aborted, p)
 	}
-	d.make = nil
+	d.Make = nil
 	paper.ring = testRing(t, "a", "b")
 	give(chat.CodeNoInstance, api.ReshardOrder{Action: "add", Shard: "c"})
 	if paper.ring.Plan != nil {

@@ -1,4 +1,4 @@
-package main
+package admin
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 // Order implements api.Reshards. The order is in the audit log before it is
 // carried out: one that cannot be noted is refused.
-func (r *adminReshards) Order(ctx context.Context, by api.Admin, o api.ReshardOrder) error {
+func (r *Reshards) Order(ctx context.Context, by api.Admin, o api.ReshardOrder) error {
 	subject := strings.TrimSpace(o.Shard + " " + o.Addr)
 	if subject == "" {
 		subject = "ring"
@@ -34,7 +34,7 @@ type receiptSum struct {
 }
 
 // Receipts implements api.Reshards.
-func (r *adminReshards) Receipts(ctx context.Context, limit int) ([]api.ReceiptSummary, error) {
+func (r *Reshards) Receipts(ctx context.Context, limit int) ([]api.ReceiptSummary, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	known := map[string]receiptSum{}
@@ -49,6 +49,11 @@ func (r *adminReshards) Receipts(ctx context.Context, limit int) ([]api.ReceiptS
 	}
 	r.sums = known
 	return r.withChecks(ctx, list), ctx.Err()
+}
+
+// Sum adds up the receipts of one reshard, as they are now.
+func (r *Reshards) Sum(ctx context.Context, reshard string) api.ReceiptSummary {
+	return sumReceipts(reshard, r.board.Receipts(ctx, reshard, time.Time{}))
 }
 
 // sumReceipts adds up receipts, which are in the order of time.

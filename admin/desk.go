@@ -1,4 +1,4 @@
-package main
+package admin
 
 import (
 	"context"
@@ -12,44 +12,44 @@ import (
 	"gori/shard/reshard"
 )
 
-// ringKeeper is the agreed ring document.
-type ringKeeper interface {
+// Ring is the agreed ring document; store/register keeps it.
+type Ring interface {
 	Read(ctx context.Context) (*shard.Ring, error)
 	Change(ctx context.Context, from, to *shard.Ring) error
 }
 
-// defaultSlowdown bounds the p99 of live writes while partitions move.
-const defaultSlowdown = 2
+// DefaultSlowdown bounds the p99 of live writes while partitions move.
+const DefaultSlowdown = 2
 
-// ringDesk changes the ring for admins; the nodes carry out what it plans. It
-// implements reshardDesk.
-type ringDesk struct {
-	ring ringKeeper
-	// make has an instance made for a new shard; nil: nobody can.
-	make func(ctx context.Context, id shard.ID) error
-	// welcome makes sure that a shard to come can be reached at an address, is
+// Desk changes the ring for admins. Reshards passes their orders to it.
+type Desk struct {
+	Ring Ring
+	// Make has an instance made for a new shard; nil: nobody can.
+	Make func(ctx context.Context, id shard.ID) error
+	// Welcome makes sure that a shard to come can be reached at an address, is
 	// empty, and has the schema.
-	welcome func(ctx context.Context, id shard.ID, addr string) error
-	// abort takes back what is half moved and ends the plan.
-	abort func(ctx context.Context) error
-	// by says who changes it, for people.
-	by string
-	// here says that whoever changes the ring carries the plan out, not the nodes.
-	here bool
-	now  func() time.Time
+	Welcome func(ctx context.Context, id shard.ID, addr string) error
+	// Abort takes back what is half moved and ends the plan.
+	Abort func(ctx context.Context) error
+	// By says who changes it, for people.
+	By string
+	// Here says that whoever changes the ring carries the plan out, not the nodes.
+	Here bool
+	Now  func() time.Time
 }
 
-// CanMake implements reshardDesk.
-func (d *ringDesk) CanMake() bool { return d.make != nil }
+// CanMake tells whether an instance can be made for a shard without an address.
+func (d *Desk) CanMake() bool { return d.Make != nil }
 
-// Order implements reshardDesk.
-func (d *ringDesk) Order(ctx context.Context, o api.ReshardOrder) error {
-	from, err := d.ring.Read(ctx)
+// Order changes the ring as an admin wants; errors have the codes and reasons of
+// the API.
+func (d *Desk) Order(ctx context.Context, o api.ReshardOrder) error {
+	from, err := d.Ring.Read(ctx)
 	if err != nil {
 		return ringError(err)
 	}
 	if from.Version != o.Version {
-		return coded(chat.CodeConflict, string(shard.CauseRingChanged), fmt.Errorf("the ring has changed meanwhile: it has version %d, not %d", from.Version, o.Version))
+		return Coded(chat.CodeConflict, string(shard.CauseRingChanged), fmt.Errorf("the ring has changed meanwhile: it has version %d, not %d", from.Version, o.Version))
 	}
 	if o.Action == "abort" {
 		return ringError(d.end(ctx, from))
@@ -60,11 +60,11 @@ func (d *ringDesk) Order(ctx context.Context, o api.ReshardOrder) error {
 	}
 	if o.Action == "add" {
 		// The change was possible on paper; only now is something made.
-		if err := d.ready(ctx, o); err != nil {
+		if err := d.Ready(ctx, o); err != nil {
 			return ringError(err)
 		}
 	}
-	return ringError(d.ring.Change(ctx, from, to))
+	return ringError(d.Ring.Change(ctx, from, to))
 }
 
 // abortPatience is how long an order to abort waits for what is under way.
@@ -72,29 +72,29 @@ const abortPatience = 20 * time.Second
 
 // end aborts the plan. It is paused at once; taking back what is half moved may
 // take longer than somebody wants to wait, and goes on when it is asked again.
-func (d *ringDesk) end(ctx context.Context, from *shard.Ring) error {
+func (d *Desk) end(ctx context.Context, from *shard.Ring) error {
 	if from.Plan == nil {
 		return shard.ErrNoPlan
 	}
 	ctx, cancel := context.WithTimeout(ctx, abortPatience)
 	defer cancel()
-	err := d.abort(ctx)
+	err := d.Abort(ctx)
 	if err != nil && ctx.Err() != nil {
-		return coded(chat.CodeConflict, reasonHalfMoved, fmt.Errorf("nothing moves any more, but what is half moved is not taken back yet: abort again (%w)", err))
+		return Coded(chat.CodeConflict, reasonHalfMoved, fmt.Errorf("nothing moves any more, but what is half moved is not taken back yet: abort again (%w)", err))
 	}
 	return err
 }
 
 // next is the document that the order asks for.
-func (d *ringDesk) next(from *shard.Ring, o api.ReshardOrder) (*shard.Ring, error) {
-	plan := shard.Plan{ID: planName(o, from), By: d.by, Detached: !d.here, Slowdown: defaultSlowdown, BegunMS: d.now().UnixMilli()}
+func (d *Desk) next(from *shard.Ring, o api.ReshardOrder) (*shard.Ring, error) {
+	plan := shard.Plan{ID: planName(o, from), By: d.By, Detached: !d.Here, Slowdown: DefaultSlowdown, BegunMS: d.Now().UnixMilli()}
 	if o.MBps != nil {
 		plan.MBps = *o.MBps
 	}
 	if o.Slowdown != nil {
 		plan.Slowdown = *o.Slowdown
 	}
-	id, yes, no, nodes := shard.ID(o.Shard), true, false, !d.here
+	id, yes, no, nodes := shard.ID(o.Shard), true, false, !d.Here
 	switch o.Action {
 	case "add":
 		addr := o.Addr
@@ -110,7 +110,7 @@ func (d *ringDesk) next(from *shard.Ring, o api.ReshardOrder) (*shard.Ring, erro
 		return from.Adjust(shard.PlanChange{Paused: &yes})
 	case "resume":
 		// Whoever began it may be gone.
-		return from.Adjust(shard.PlanChange{Paused: &no, Detached: &nodes, TakenBy: d.by})
+		return from.Adjust(shard.PlanChange{Paused: &no, Detached: &nodes, TakenBy: d.By})
 	}
 	return from.Adjust(shard.PlanChange{MBps: o.MBps, Slowdown: o.Slowdown})
 }
@@ -125,24 +125,24 @@ func planName(o api.ReshardOrder, from *shard.Ring) string {
 	return name
 }
 
-// ready makes sure that the shard to come is there.
-func (d *ringDesk) ready(ctx context.Context, o api.ReshardOrder) error {
+// Ready makes sure that the shard to come is there.
+func (d *Desk) Ready(ctx context.Context, o api.ReshardOrder) error {
 	if o.Addr != "" {
-		return d.welcome(ctx, shard.ID(o.Shard), o.Addr)
+		return d.Welcome(ctx, shard.ID(o.Shard), o.Addr)
 	}
-	if d.make == nil {
+	if d.Make == nil {
 		return chat.Errorf(chat.CodeNoInstance, "nobody here makes a PostgreSQL instance: give the address of one")
 	}
-	if err := d.make(ctx, shard.ID(o.Shard)); err != nil {
-		return coded(chat.CodeNoInstance, reasonNotMade, err, "shard", o.Shard)
+	if err := d.Make(ctx, shard.ID(o.Shard)); err != nil {
+		return Coded(chat.CodeNoInstance, reasonNotMade, err, "shard", o.Shard)
 	}
 	return nil
 }
 
 // ringError gives errors of the ring their codes.
 func ringError(err error) error {
-	var coded *chat.Error
-	if err == nil || errors.As(err, &coded) {
+	var already *chat.Error
+	if err == nil || errors.As(err, &already) {
 		return err
 	}
 	code := func(c chat.Code) error {

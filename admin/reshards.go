@@ -1,10 +1,11 @@
-package main
+package admin
 
 import (
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -25,14 +26,13 @@ const (
 	paceWindow  = 20 * time.Second
 )
 
-// adminReshards tells admins of reshards and takes their orders. It implements
+// Reshards tells admins of reshards and takes their orders. It implements
 // api.Reshards.
-type adminReshards struct {
-	*adminBoard
-	desk  reshardDesk
-	audit chat.Auditor
-	// checks computes receipts again; nil: nobody does.
-	checks *checker
+type Reshards struct {
+	*Board
+	desk   *Desk
+	audit  chat.Auditor
+	checks *Checker
 
 	status recently[api.ReshardStatus]
 	book   receiptBook // guarded by status.mu
@@ -42,13 +42,16 @@ type adminReshards struct {
 	sums map[string]receiptSum // guarded by mu: by reshard
 }
 
-// reshardDesk changes the ring.
-type reshardDesk interface {
-	// CanMake tells whether an instance can be made for a shard without an address.
-	CanMake() bool
-	// Order changes the ring as an admin wants.
-	Order(ctx context.Context, o api.ReshardOrder) error
+// NewReshards tells of what b sees and passes orders to desk. audit notes who
+// gave them. checks computes receipts again; nil: nobody does.
+func NewReshards(b *Board, desk *Desk, audit chat.Auditor, checks *Checker) *Reshards {
+	return &Reshards{Board: b, desk: desk, audit: audit, checks: checks}
 }
+
+var (
+	_ api.Board    = (*Board)(nil)
+	_ api.Reshards = (*Reshards)(nil)
+)
 
 // receiptBook holds what is known of one reshard's receipts, so that each is
 // read once.
@@ -90,7 +93,7 @@ type paceMark struct {
 }
 
 // Status implements api.Reshards.
-func (r *adminReshards) Status(ctx context.Context) (api.ReshardStatus, error) {
+func (r *Reshards) Status(ctx context.Context) (api.ReshardStatus, error) {
 	return r.status.get(r.now, ringAge, func() (api.ReshardStatus, error) {
 		l, err := r.look(ctx)
 		if err != nil {
@@ -110,7 +113,7 @@ func (r *adminReshards) Status(ctx context.Context) (api.ReshardStatus, error) {
 	})
 }
 
-func (r *adminReshards) progress(ctx context.Context, l *ringLook, st *api.ReshardStatus) {
+func (r *Reshards) progress(ctx context.Context, l *ringLook, st *api.ReshardStatus) {
 	done := r.book.read(ctx, r.board, l.ring.Plan.ID)
 	for _, rc := range done {
 		st.Rows += rc.Rows
@@ -168,7 +171,7 @@ func movesUnderWay(l *ringLook, moves []board.Move) []api.MoveView {
 }
 
 // measure works out rates from what was copied in the last seconds.
-func (r *adminReshards) measure(st *api.ReshardStatus) {
+func (r *Reshards) measure(st *api.ReshardStatus) {
 	now := r.now()
 	r.pace = slices.DeleteFunc(r.pace, func(m paceMark) bool { return now.Sub(m.at) > paceWindow || m.rows > st.Rows })
 	r.pace = append(r.pace, paceMark{at: now, rows: st.Rows, bytes: st.Bytes})
@@ -185,14 +188,14 @@ func (r *adminReshards) measure(st *api.ReshardStatus) {
 }
 
 // Preview implements api.Reshards.
-func (r *adminReshards) Preview(ctx context.Context, c api.ReshardChange) (api.ReshardPreview, error) {
+func (r *Reshards) Preview(ctx context.Context, c api.ReshardChange) (api.ReshardPreview, error) {
 	l, err := r.look(ctx)
 	if err != nil {
 		return api.ReshardPreview{}, err
 	}
 	switch {
 	case l.ring == nil || !l.settled():
-		return api.ReshardPreview{}, coded(chat.CodeConflict, reasonDisorder, errors.New("not every partition has exactly one owner that answers: no plan can be made"))
+		return api.ReshardPreview{}, Coded(chat.CodeConflict, reasonDisorder, errors.New("not every partition has exactly one owner that answers: no plan can be made"))
 	case l.ring.Plan != nil:
 		return api.ReshardPreview{}, ringError(&shard.UnderwayError{Plan: *l.ring.Plan})
 	}
@@ -230,7 +233,7 @@ func (l *ringLook) preview(next *shard.Map) api.ReshardPreview {
 		v.Rows += l.rows[m.Partition]
 		v.Bytes += l.bytes[m.Partition]
 	}
-	for _, key := range sortedKeys(pairs) {
+	for _, key := range slices.SortedFunc(maps.Keys(pairs), func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) }) {
 		v.Moves = append(v.Moves, *pairs[key])
 	}
 	return v
@@ -252,6 +255,6 @@ func (l *ringLook) sums(m *shard.Map) []api.ShardSum {
 }
 
 // EachReceipt implements api.Reshards.
-func (r *adminReshards) EachReceipt(ctx context.Context, reshard string, each func(doc json.RawMessage) error) error {
+func (r *Reshards) EachReceipt(ctx context.Context, reshard string, each func(doc json.RawMessage) error) error {
 	return r.board.EachReceipt(ctx, reshard, each)
 }

@@ -1,4 +1,4 @@
-package main
+package admin
 
 import (
 	"bytes"
@@ -23,7 +23,7 @@ import (
 
 // codesFile lists every code for which the admin page must have words; a test of
 // the web client holds both its languages against it.
-const codesFile = "web/src/i18n/admin-codes.json"
+const codesFile = "../web/src/i18n/admin-codes.json"
 
 var update = flag.Bool("update", false, "rewrite the list of codes")
 
@@ -42,7 +42,7 @@ func adminCodes() map[string][]string {
 		actions = append(actions, auditReshard+a)
 	}
 	return map[string][]string{
-		"reason": textsOf(append(textsOf(shard.CauseCodes), adminReasons...)),
+		"reason": textsOf(append(textsOf(shard.CauseCodes), reasons...)),
 		"fault":  textsOf(move.FaultCodes),
 		"audit":  textsOf(append(actions, auditVerify)),
 		"owner":  textsOf([]reshard.OwnerState{reshard.Active, reshard.Fencing, reshard.Incoming, reshard.Gone}),
@@ -72,7 +72,7 @@ func TestTheAdminPageHasWordsForAllCodes(t *testing.T) {
 // Whatever is said by a code is in the list of its kind.
 func TestCodesAreListed(t *testing.T) {
 	notes := map[string]bool{}
-	eachGoFile(t, "chat", func(f *ast.File) {
+	eachGoFile(t, "../chat", func(f *ast.File) {
 		ast.Inspect(f, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
 			if !ok {
@@ -98,8 +98,8 @@ func TestCodesAreListed(t *testing.T) {
 		t.Errorf("%d actions are noted, %d listed", len(notes), len(chat.AuditActions))
 	}
 	for dir, kinds := range map[string]map[string][]string{
-		"shard":      {"CauseCode": textsOf(shard.CauseCodes)},
-		"store/move": {"FaultCode": textsOf(move.FaultCodes)},
+		"../shard":      {"CauseCode": textsOf(shard.CauseCodes)},
+		"../store/move": {"FaultCode": textsOf(move.FaultCodes)},
 	} {
 		eachGoFile(t, dir, func(f *ast.File) {
 			ast.Inspect(f, func(n ast.Node) bool {

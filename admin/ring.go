@@ -1,4 +1,4 @@
-package main
+package admin
 
 import (
 	"context"
@@ -20,7 +20,7 @@ type ringLook struct {
 }
 
 // look asks the shards, or gives what they said a moment ago.
-func (b *adminBoard) look(ctx context.Context) (*ringLook, error) {
+func (b *Board) look(ctx context.Context) (*ringLook, error) {
 	return b.looked.get(b.now, ringAge, func() (*ringLook, error) {
 		l := newRingLook(b.board.Look(ctx))
 		for _, a := range l.shards {
@@ -97,7 +97,7 @@ func (l *ringLook) settled() bool {
 }
 
 // Ring implements api.Board.
-func (b *adminBoard) Ring(ctx context.Context) (api.RingView, error) {
+func (b *Board) Ring(ctx context.Context) (api.RingView, error) {
 	l, err := b.look(ctx)
 	if err != nil {
 		return api.RingView{}, err

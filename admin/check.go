@@ -1,4 +1,4 @@
-package main
+package admin
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 	"gori/store/move"
 )
 
-// checker computes receipts again in the background, for admins.
-type checker struct {
+// Checker computes receipts again in the background, for admins.
+type Checker struct {
 	begin func(ctx context.Context, reshard string, by int64) (*move.CheckRun, error)
 	log   *slog.Logger
 
@@ -26,25 +26,26 @@ type checker struct {
 	runs sync.WaitGroup
 }
 
-func newChecker(engine *move.Engine, log *slog.Logger) *checker {
-	c := &checker{begin: engine.BeginCheck, log: log}
+// NewChecker makes one that reads with engine. Close it.
+func NewChecker(engine *move.Engine, log *slog.Logger) *Checker {
+	c := &Checker{begin: engine.BeginCheck, log: log}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c
 }
 
-// close ends what is under way; it counts as interrupted then.
-func (c *checker) close() {
+// Close ends what is under way; it counts as interrupted then.
+func (c *Checker) Close() {
 	c.stop()
 	c.runs.Wait()
 }
 
-func (c *checker) start(ctx context.Context, id string, by chat.UserID) error {
+func (c *Checker) start(ctx context.Context, id string, by chat.UserID) error {
 	run, err := c.begin(ctx, id, int64(by))
 	switch {
 	case errors.Is(err, move.ErrNoReceipt):
-		return coded(chat.CodeNotFound, reasonNoReceipt, err)
+		return Coded(chat.CodeNotFound, reasonNoReceipt, err)
 	case errors.Is(err, move.ErrChecking):
-		return coded(chat.CodeConflict, reasonChecking, err)
+		return Coded(chat.CodeConflict, reasonChecking, err)
 	case err != nil:
 		return chat.Retryable(chat.CodeShardDown, time.Second, err, "no shard can keep the check")
 	}
@@ -57,7 +58,7 @@ func (c *checker) start(ctx context.Context, id string, by chat.UserID) error {
 }
 
 // Verify implements api.Reshards. It is in the audit log before it begins.
-func (r *adminReshards) Verify(ctx context.Context, by api.Admin, id string) error {
+func (r *Reshards) Verify(ctx context.Context, by api.Admin, id string) error {
 	if r.checks == nil {
 		return chat.Errorf(chat.CodeNotFound, "nobody here verifies receipts")
 	}
@@ -69,10 +70,10 @@ func (r *adminReshards) Verify(ctx context.Context, by api.Admin, id string) err
 }
 
 // Check implements api.Reshards.
-func (r *adminReshards) Check(ctx context.Context, id string) (api.ReceiptCheck, error) {
+func (r *Reshards) Check(ctx context.Context, id string) (api.ReceiptCheck, error) {
 	c, ok := r.board.Checks(ctx, id)[id]
 	if !ok {
-		return api.ReceiptCheck{}, coded(chat.CodeNotFound, reasonNoCheck, errors.New("this receipt was never computed again"))
+		return api.ReceiptCheck{}, Coded(chat.CodeNotFound, reasonNoCheck, errors.New("this receipt was never computed again"))
 	}
 	return checkView(c)
 }
@@ -106,7 +107,7 @@ func names(ids []shard.ID) (list []string) {
 }
 
 // withChecks adds to receipts what came of computing them again.
-func (r *adminReshards) withChecks(ctx context.Context, list []api.ReceiptSummary) []api.ReceiptSummary {
+func (r *Reshards) withChecks(ctx context.Context, list []api.ReceiptSummary) []api.ReceiptSummary {
 	kept := r.board.Checks(ctx, "")
 	for i := range list {
 		if c, ok := kept[list[i].Reshard]; ok {
@@ -124,15 +125,15 @@ const (
 	reasonDisorder  = "disorder"      // not every partition has exactly one owner that answers
 	reasonHalfMoved = "half_moved"    // an abort is not done yet
 	reasonNotMade   = "not_made"      // no instance was made
-	reasonNotEmpty  = "not_empty"     // shard: its database holds data
-	reasonAway      = "not_reached"   // shard: its database
-	reasonSchema    = "schema_failed" // shard: it cannot be given the schema
+	ReasonNotEmpty  = "not_empty"     // shard: its database holds data
+	ReasonAway      = "not_reached"   // shard: its database
+	ReasonSchema    = "schema_failed" // shard: it cannot be given the schema
 	reasonChecking  = "checking"
 	reasonNoReceipt = "no_receipt"
 	reasonNoCheck   = "no_check"
 )
 
-var adminReasons = []string{reasonDisorder, reasonHalfMoved, reasonNotMade, reasonNotEmpty, reasonAway, reasonSchema, reasonChecking, reasonNoReceipt, reasonNoCheck}
+var reasons = []string{reasonDisorder, reasonHalfMoved, reasonNotMade, ReasonNotEmpty, ReasonAway, ReasonSchema, reasonChecking, reasonNoReceipt, reasonNoCheck}
 
 const (
 	checkInterrupted = "interrupted"
@@ -140,9 +141,9 @@ const (
 	auditReshard     = "reshard." // and the action
 )
 
-// coded is an error with a code and a reason; what is given are names and values
-// of its parameters.
-func coded(code chat.Code, reason string, err error, args ...string) error {
+// Coded is an error of the API with a code and a reason; what is given are names
+// and values of the reason's parameters.
+func Coded(code chat.Code, reason string, err error, args ...string) error {
 	e := &chat.Error{Code: code, Message: err.Error(), Err: err, Reason: &chat.Reason{Code: reason}}
 	for i := 0; i+1 < len(args); i += 2 {
 		if e.Reason.Args == nil {

@@ -1,4 +1,4 @@
-package main
+package admin
 
 import (
 	"cmp"
@@ -45,8 +45,11 @@ func (r *recently[T]) get(now func() time.Time, age time.Duration, ask func() (T
 	return value, err
 }
 
-// adminBoard tells admins where data lives. It implements api.Board.
-type adminBoard struct {
+// findPatience bounds what looking for one thing waits for a shard.
+const findPatience = 10 * time.Second
+
+// Board tells admins where data lives. It implements api.Board.
+type Board struct {
 	board  *board.Board
 	shards func() []board.Instance
 	now    func() time.Time
@@ -59,12 +62,17 @@ type adminBoard struct {
 	before map[shard.ID]board.Vitals // guarded by vitals.mu: for rates
 }
 
-func newAdminBoard(shards func() []board.Instance, log *slog.Logger) *adminBoard {
-	return &adminBoard{board: board.New(shards), shards: shards, now: time.Now, log: log, before: map[shard.ID]board.Vitals{}}
+// NewBoard asks whatever instances shards names. Nothing is connected until
+// somebody looks. Close it.
+func NewBoard(shards func() []board.Instance, log *slog.Logger) *Board {
+	return &Board{board: board.New(shards), shards: shards, now: time.Now, log: log, before: map[shard.ID]board.Vitals{}}
 }
 
+// Close ends its connections.
+func (b *Board) Close() { b.board.Close() }
+
 // Shards implements api.Board.
-func (b *adminBoard) Shards(ctx context.Context) ([]api.ShardView, error) {
+func (b *Board) Shards(ctx context.Context) ([]api.ShardView, error) {
 	return b.vitals.get(b.now, vitalsAge, func() ([]api.ShardView, error) {
 		var views []api.ShardView
 		for _, a := range b.board.Vitals(ctx) {
@@ -99,7 +107,7 @@ func vitalsView(id shard.ID, v, before board.Vitals) api.ShardView {
 }
 
 // Hot implements api.Board.
-func (b *adminBoard) Hot(ctx context.Context, limit int) ([]api.HotChannel, error) {
+func (b *Board) Hot(ctx context.Context, limit int) ([]api.HotChannel, error) {
 	const most = 100 // api asks for no more
 	hot, err := b.hot.get(b.now, hotAge, func() ([]board.Hot, error) { return b.board.Hot(ctx, most), ctx.Err() })
 	if err != nil {
@@ -114,7 +122,7 @@ func (b *adminBoard) Hot(ctx context.Context, limit int) ([]api.HotChannel, erro
 }
 
 // Audit implements api.Board.
-func (b *adminBoard) Audit(ctx context.Context, before int64, limit int) (page api.AuditPage, err error) {
+func (b *Board) Audit(ctx context.Context, before int64, limit int) (page api.AuditPage, err error) {
 	lines, missing := b.board.Audit(ctx, before, limit+1)
 	if len(lines) > limit {
 		lines, page.More = lines[:limit], true
@@ -132,7 +140,7 @@ func (b *adminBoard) Audit(ctx context.Context, before int64, limit int) (page a
 // Where implements api.Board. Every shard that answers is asked, because the
 // name of a group says nothing about its place; of what is found counts what the
 // shard owns.
-func (b *adminBoard) Where(ctx context.Context, w api.WhereQuery) ([]api.Place, error) {
+func (b *Board) Where(ctx context.Context, w api.WhereQuery) ([]api.Place, error) {
 	look, err := b.look(ctx)
 	if err != nil {
 		return nil, err
@@ -141,7 +149,7 @@ func (b *adminBoard) Where(ctx context.Context, w api.WhereQuery) ([]api.Place, 
 	if name, err := chat.CanonicalLoginName(w.Name); err == nil && w.Name != "" {
 		q.LoginName = name
 	}
-	ctx, cancel := context.WithTimeout(ctx, adminPatience)
+	ctx, cancel := context.WithTimeout(ctx, findPatience)
 	defer cancel()
 	shards := b.shards()
 	found := make([][]survey.Thing, len(shards))
