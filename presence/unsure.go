@@ -7,7 +7,7 @@ import (
 )
 
 // maxOwed is how many users are told of in one round once the node is sure.
-const maxOwed = 5_000
+const maxOwed = 10_000
 
 // A node that has just begun, or stood still, does not know whose socket has
 // dropped on another node, or on this one before it: graces are in memory only,

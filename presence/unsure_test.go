@@ -110,7 +110,7 @@ func TestOwedIsToldInParts(t *testing.T) {
 		b, e := &fakeBeats{at: map[chat.UserID]chat.Millis{}}, &ear{start: time.Now()}
 		tr := New(b, e, Options{})
 		defer running(t, tr)()
-		const viewers, each = 30, MaxWatched
+		const viewers, each = 60, MaxWatched
 		for v := range viewers {
 			viewer := chat.UserID(1 + v)
 			come(tr, viewer, chat.SessionID(viewer))
