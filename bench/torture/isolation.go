@@ -3,6 +3,7 @@ package torture
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -41,8 +42,8 @@ func (f Fault) lasts() time.Duration {
 		return 15 * time.Second
 	case f.Kind == Drain || f.Kind == KillNode:
 		return 5 * time.Second
-	case f.Kind == DiskFull:
-		return f.For + restart // PostgreSQL is tried again and again, less and less often
+	case f.Kind == DiskFull || f.Kind == KillShard:
+		return f.For + restart // PostgreSQL is tried again and again, less and less often, and recovers
 	}
 	return f.For
 }
@@ -129,6 +130,26 @@ func moving(log []Fault, i int) bool {
 	})
 }
 
+// waits yields the sends of a channel with the time for which each waited for the
+// system: a device writes one at a time, so one that was behind others of its
+// device in this channel waits only since those were answered.
+func (ch *channel) waits(now time.Duration) iter.Seq2[*send, span] {
+	return func(yield func(*send, span) bool) {
+		answered := map[*device]time.Duration{}
+		for _, s := range ch.sends {
+			ret := s.ret
+			if ret == 0 {
+				ret = now
+			}
+			wait := span{from: max(s.call, answered[s.from]), to: ret}
+			answered[s.from] = max(answered[s.from], ret)
+			if !yield(s, wait) {
+				return
+			}
+		}
+	}
+}
+
 // isolation looks at sends to healthy shards while another one could not be
 // used and nothing else was wrong, and at all sends after a mover was hit.
 func (w *world) isolation(log []Fault, r *Report) {
@@ -145,21 +166,18 @@ func (w *world) isolation(log []Fault, r *Report) {
 			if f.near != nil && f.near.channels[ch.id] {
 				continue
 			}
-			for _, s := range ch.sends {
-				if s.call < f.At || s.call > f.At+f.For || s.refused != "" || !s.from.steady {
+			for s, wait := range ch.waits(w.now()) {
+				if wait.from > f.At+f.For || wait.to < f.At || s.refused != "" || !s.from.steady {
 					continue
 				}
-				ret := s.ret
-				if ret == 0 {
-					ret = w.now()
-				}
-				took = append(took, ret-s.call)
-				if ret-s.call > limit+w.lag {
+				during := wait.to - max(wait.from, f.At)
+				took = append(took, during)
+				if during > limit+w.lag {
 					r.Isolation++
 					w.problemWith("P6: a send waited because of what it has nothing to do with",
 						fmt.Sprintf("%s was on %s during %s: %s, as %s", ch.name, strings.Join(ch.homes, ", "), f, s.times(w.began), s.id),
 						func() []string {
-							return append(ch.excerpt(s.seq, w.began), s.from.trail(s.call-20*time.Second, ret+time.Second)...)
+							return append(ch.excerpt(s.seq, w.began), s.from.trail(wait.from-20*time.Second, wait.to+time.Second)...)
 						})
 				}
 			}
