@@ -221,7 +221,7 @@ func TestAMoverThatWakesLateDoesNothing(t *testing.T) {
 			old.keepS.mu.Unlock()
 			if step == "fenced" || step == "delta" {
 				p.exec(src, "UPDATE control.partition_owner SET fenced_at = fenced_at - interval '2 seconds' WHERE state = 'fenced'")
-				p.exec(dst, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'gori move target' AND state = 'idle in transaction'")
+				p.exec(dst, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'gori move target' AND state = 'idle in transaction'")
 				if err := p.Heal(t.Context()); err != nil {
 					t.Error(err)
 				}
