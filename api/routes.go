@@ -166,11 +166,18 @@ func (s *Server) do(h handler) http.HandlerFunc {
 const againWithin = 10 * time.Second
 
 // steadily calls h. What was read before a standstill of this node is not
-// answered, but read again, for whoever asked may not see it any more. What
-// changes something is done either way; its outcome is answered.
+// answered, but read again, for whoever asked may not see it any more. What is to
+// change something and may have been asked before one is refused, to be asked again;
+// what had begun then is done, and its outcome is answered.
 func (s *Server) steadily(w http.ResponseWriter, r *http.Request, h handler) (any, error) {
 	who := whoIs(r)
-	if r.Method != http.MethodGet || who == (chat.Identity{}) {
+	if who == (chat.Identity{}) {
+		return h(w, r)
+	}
+	if r.Method != http.MethodGet {
+		if err := s.cfg.Chat.Takes(); err != nil {
+			return nil, err
+		}
 		return h(w, r)
 	}
 	began := s.now()

@@ -25,7 +25,8 @@ func (s *seen) Revoked(ctx context.Context, since chat.RevokedSince, away time.D
 	return s.Revocations.Revoked(ctx, since, away)
 }
 
-// What was read before the node stood still is read again, by who may still ask.
+// What was read before the node stood still is read again, by who may still ask;
+// what was to be changed is asked for again; what had begun is done.
 func TestWhatWasReadBeforeAStandstillIsReadAgain(t *testing.T) {
 	var ahead atomic.Int64
 	clock := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
@@ -68,6 +69,13 @@ func TestWhatWasReadBeforeAStandstillIsReadAgain(t *testing.T) {
 	if calls, answer, err := ask("GET", false); calls != 2 || answer != 2 || err != nil {
 		t.Errorf("read %d times, answered %v, %v", calls, answer, err)
 	}
+	// What is to change something may be as old as that, too.
+	calls, _, err := ask("POST", false)
+	refused := chat.ErrorOf(err)
+	if calls != 0 || !refused.Retry || refused.After <= 0 {
+		t.Fatalf("done %d times, answered %v", calls, err)
+	}
+	ahead.Add(int64(refused.After)) // no standstill yet
 	if calls, answer, err := ask("POST", false); calls != 1 || answer != 1 || err != nil {
 		t.Errorf("done %d times, answered %v, %v", calls, answer, err)
 	}

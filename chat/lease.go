@@ -31,6 +31,7 @@ type lease struct {
 	wall   atomic.Int64  // the same as Unix ms of the wall clock
 	wanted chan struct{} // asks for a look now; capacity 1
 	lapsed atomic.Int64  // how often the lease was renewed that had lapsed
+	taking atomic.Int64  // milliseconds after began, from when on writes are taken; see standstill.go
 
 	mu     sync.Mutex
 	waiter chan struct{} // closed by the next renewal; nil: nobody waits
@@ -89,9 +90,6 @@ func (svc *Service) Steady(ctx context.Context) (still func() bool) {
 func elapsed(from, to time.Time) time.Duration {
 	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }
-
-// ErrStoodStill answers who asked before a standstill of the node.
-var ErrStoodStill = Retryable(CodeOverloaded, 100*time.Millisecond, nil, "this node stood still; ask again")
 
 // away is how long ago the look was that last renewed the lease, by the clock
 // that says more; 0: it holds.

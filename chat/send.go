@@ -23,6 +23,9 @@ func (svc *Service) Send(ctx context.Context, who Identity, d Draft) (Receipt, e
 
 // sendAll stores drafts of one channel in order, all or none.
 func (svc *Service) sendAll(ctx context.Context, drafts []Draft) ([]Receipt, error) {
+	if err := svc.Takes(); err != nil {
+		return nil, err
+	}
 	for i := range drafts {
 		if err := CheckDraft(&drafts[i]); err != nil {
 			return nil, err

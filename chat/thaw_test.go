@@ -75,6 +75,36 @@ func (th *thawing) tell() {
 	th.Nodes[1].Hub.Deliver([]chat.UserID{th.bob.User}, chat.Frame{Bytes: []byte(`{"op":"typing"}`), Channel: th.ch})
 }
 
+// What was sent to a node before it stood still may have been answered by another
+// one since: it is not stored. Who is still there is told to send it again.
+func TestAThawedNodeStoresNothingOld(t *testing.T) {
+	inThaw(t, func(th *thawing) {
+		send := func(stored bool, when string) {
+			t.Helper()
+			acks, nacks := th.device.Heard(chat.OpAck), th.device.Heard(chat.OpNack)
+			th.device.Say(`{"op":"send","channel":"%d","client_msg_id":"01900000-0000-7000-8000-%012d","body":"x"}`, th.ch, acks)
+			time.Sleep(100 * time.Millisecond)
+			switch acks, nacks = th.device.Heard(chat.OpAck)-acks, th.device.Heard(chat.OpNack)-nacks; {
+			case stored && (acks != 1 || nacks != 0):
+				t.Fatalf("%s: not stored: %v", when, th.device.Last(chat.OpNack))
+			case !stored && (acks != 0 || nacks != 1 || th.device.Last(chat.OpNack)["retry"] != true):
+				t.Fatalf("%s: %d times stored, refused %v", when, acks, th.device.Last(chat.OpNack))
+			}
+		}
+		th.freeze(time.Second)
+		send(true, "after a second in which its host was busy")
+		th.freeze(5 * time.Second)
+		send(false, "before the node knows that it stood still")
+		time.Sleep(500 * time.Millisecond)
+		send(false, "while it reads what lay in its buffers")
+		time.Sleep(500 * time.Millisecond)
+		send(true, "later")
+		th.dead.Store(true)
+		time.Sleep(5 * time.Second)
+		send(true, "while a shard is down")
+	})
+}
+
 // A look of which a part fails is none for a node that was away: it has not
 // heard of what was taken away meanwhile in any other way either.
 func TestAThawedNodeWritesNothingUntilItHasSeenAll(t *testing.T) {

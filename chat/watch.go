@@ -110,6 +110,7 @@ func (svc *Service) lookForRevocations(ctx context.Context, w *revokedWatch) {
 	}
 	w.last, w.missed, w.woke = began, page.Missed, time.Time{}
 	svc.watched.Store(err == nil)
+	svc.hub.lease.stood(away, svc.now())
 	svc.hub.lease.renew(began)
 	if !svc.hub.lease.holds(svc.now()) {
 		w.missed = nil // they may not have answered because this node stood still

@@ -19,6 +19,7 @@ type appendCall struct {
 	p       shard.Partition
 	drafts  []chat.Draft
 	bytes   int
+	asked   time.Time
 
 	taken atomic.Bool   // by the writer into a batch, or by the caller who gave up
 	since time.Time     // when its partition was first found in a hand-over; the writer's
@@ -33,6 +34,13 @@ func (c *appendCall) finish(err error) {
 	c.err = err
 	close(c.done)
 }
+
+// tooLate is how long a call of Append may wait for its transaction to begin. Who
+// has waited longer may have given up meanwhile and asked on another node, which has
+// answered otherwise: it happens when this process stands still.
+const tooLate = 2 * time.Second
+
+var errTooLate = chat.Retryable(chat.CodeOverloaded, 100*time.Millisecond, nil, "it has waited too long to be stored; send it again")
 
 // errElsewhere ends a call at a writer whose shard does not own the partition
 // any more; the routes know better by then.
@@ -165,7 +173,7 @@ func (s *Store) appendUnique(ctx context.Context, drafts []chat.Draft) ([]chat.R
 		if err != nil {
 			return nil, err
 		}
-		c := &appendCall{channel: drafts[0].Channel, p: p, drafts: drafts, bytes: bytes, done: make(chan struct{})}
+		c := &appendCall{channel: drafts[0].Channel, p: p, drafts: drafts, bytes: bytes, asked: s.now(), done: make(chan struct{})}
 		if err := sh.writerFor(c.channel).enqueue(c); err != nil {
 			if err == errElsewhere && try < maxTries {
 				continue

@@ -119,6 +119,9 @@ func (w *writer) transact(calls []*appendCall) error {
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(calls, w.late) { // asked now, for to connect may have taken long, too
+		return errTooLate
+	}
 	b, outcomes, full := w.prepare(calls)
 	res, err := w.send(ctx, conn, b, outcomes, full)
 	if err != nil {
@@ -130,6 +133,21 @@ func (w *writer) transact(calls []*appendCall) error {
 	w.s.count.drafts.Add(int64(len(outcomes)))
 	w.conclude(calls, outcomes, res)
 	return nil
+}
+
+// late tells whether a call has waited too long.
+func (w *writer) late(c *appendCall) bool { return w.s.now().Sub(c.asked) > tooLate }
+
+// inTime ends the calls that have waited too long and returns the others.
+func (w *writer) inTime(calls []*appendCall) (good []*appendCall) {
+	for _, c := range calls {
+		if w.late(c) {
+			c.finish(errTooLate)
+		} else {
+			good = append(good, c)
+		}
+	}
+	return good
 }
 
 // batchResult is what a committed batch told.

@@ -265,6 +265,8 @@ func (w *writer) store(calls []*appendCall) {
 			return
 		}
 		switch kind := kindOf(err); {
+		case err == errTooLate:
+			calls = w.inTime(calls)
 		case kind == failLost:
 			// The commit may have happened: the callers ask again with the
 			// same client_msg_id.
