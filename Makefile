@@ -26,7 +26,7 @@ run: setup build
 
 ## build: the browser client, then the program, at ./gori
 build: web
-	$(GO) build -ldflags "-X main.version=$(VERSION)" -o gori .
+	$(GO) build -ldflags "-X gori/command.version=$(VERSION)" -o gori .
 
 web: web/node_modules/.built
 
@@ -47,7 +47,7 @@ unit: web
 	@./scripts/unit.sh -timeout 40m ./...
 
 # What has goroutines that share memory.
-RACE := ./chat/... ./presence/... ./api/... ./client/... ./mesh/... ./nginx ./notify/... ./store/local
+RACE := ./chat/... ./presence/... ./api/... ./client/... ./mesh/... ./nginx ./notify/... ./store/local ./host ./faults ./reach
 
 ## check: vet, format, static analysis, the arrows between the folders
 check: web
@@ -75,7 +75,7 @@ SOAKSECONDS ?= 180
 # Only here it is a failure when these take longer than is promised.
 PROMPT      := TestAStandbyTakesOverWithoutLoss|TestAnEndedLoginEndsOnEveryNode|TestAShardThatStandsStillIsTold|TestAPrimaryThatStandsStillIsReplaced|TestProgramsOnThreeNodes|TestAKilledShard|TestAFrozenShard|TestNoMoreConnections|TestAKilledPrimaryIsReplacedWithoutLoss
 soak: build
-	GORI_TEST_LONG=1 $(GO) test -count=1 -timeout 60m -run 'TestReshardKilledAtItsSteps|TestAStandbyTakesOverInAReshard|$(PROMPT)' -v . ./store ./store/local
+	GORI_TEST_LONG=1 $(GO) test -count=1 -timeout 60m -run 'TestReshardKilledAtItsSteps|TestAStandbyTakesOverInAReshard|$(PROMPT)' -v ./command ./store ./store/local
 	GORI_TEST_LONG=1 $(GO) test -count=1 -timeout 2h -run 'TestTheCrashMatrix|TestGrowAndShrink|TestTheTargetsDiskIsFull|TestTheMutants' -v ./store/proof
 	@for i in $$(seq $(SOAKS)); do ./gori torture --seconds $(SOAKSECONDS) || exit 1; done
 

@@ -175,16 +175,6 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// LocalURLs are the public URLs of a server that listens on this port for
-// browsers on the same host.
-func LocalURLs(port int) []string {
-	return []string{
-		fmt.Sprintf("http://localhost:%d", port),
-		fmt.Sprintf("http://127.0.0.1:%d", port),
-		fmt.Sprintf("http://[::1]:%d", port),
-	}
-}
-
 // Public is the handler of the public address.
 func (s *Server) Public() http.Handler { return s.public }
 

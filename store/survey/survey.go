@@ -20,6 +20,15 @@ type Owner struct {
 	Peer      shard.ID        `json:"peer,omitempty"` // the other side of a move, or where it has gone
 }
 
+// ByPartition is a list of owners by their partitions.
+func ByPartition(list []Owner) map[shard.Partition]Owner {
+	m := make(map[shard.Partition]Owner, len(list))
+	for _, o := range list {
+		m[o.Partition] = o
+	}
+	return m
+}
+
 // Owners returns what a shard says about partitions, in their order. These rows
 // are the authority.
 func Owners(ctx context.Context, dsn string) ([]Owner, error) {

@@ -1,6 +1,0 @@
-//go:build mutant
-
-package main
-
-// A mutant (store/mutant_on.go) is told to the nodes by the environment.
-func init() { envOwn = append(envOwn, "GORI_MUTANT") }
