@@ -123,7 +123,7 @@ func (s *System) start(o Options) error {
 	return <-started
 }
 
-// AwaitReady waits until all nodes serve and reads where things are.
+// awaitReady waits until all nodes serve and reads where things are.
 func (s *System) awaitReady(ctx context.Context, nodes int) error {
 	var r host.Running
 	for {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// SmallDisk is a file system of its own for one folder, in memory, that can be
+// smallDisk is a file system of its own for one folder, in memory, that can be
 // made full at once. It needs root.
 type smallDisk struct{ dir string }
 

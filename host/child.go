@@ -267,7 +267,7 @@ func (c *child) Replace(ctx context.Context) error {
 	}
 }
 
-// AwaitReady waits until the process serves.
+// awaitReady waits until the process serves.
 func (c *child) awaitReady(ctx context.Context, p *process) error {
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()

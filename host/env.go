@@ -51,7 +51,7 @@ func withEnv(env []string, own ...string) []string {
 	return append(env, own...)
 }
 
-// PublicURLs are the addresses under which browsers reach the proxy.
+// publicURLs are the addresses under which browsers reach the proxy.
 func (f *Fleet) publicURLs(cfg config.Config) []string {
 	urls := PublicURLs(cfg, f.l)
 	if len(cfg.PublicURLs) > 0 || cfg.Proxy.Cert == "" {
