@@ -93,8 +93,12 @@ type telling struct {
 func (t *Tracker) batchesLocked(now time.Time) []batch {
 	r := telling{users: map[chat.UserID][]byte{}, sessions: map[chat.SessionID][]byte{}}
 	for u, before := range t.dirty {
+		s := t.sumLocked(u, now)
+		if t.unsureLocked(0, u, s) {
+			continue // until it is known, or the node is sure
+		}
 		delete(t.dirty, u)
-		t.tellOfLocked(&r, u, before, now)
+		t.tellOfLocked(&r, u, before, s)
 	}
 	for _, g := range t.found {
 		p := t.people[t.users[g.session]]
@@ -112,10 +116,9 @@ func (t *Tracker) batchesLocked(now time.Time) []batch {
 	return group(r.states, r.users, r.sessions)
 }
 
-// tellOfLocked adds one user to what is told: to friends and watchers who are
+// tellOfLocked adds one user, of whom s is known, to what is told: to friends and watchers who are
 // here, each as far as they may see.
-func (t *Tracker) tellOfLocked(r *telling, u chat.UserID, before was, now time.Time) {
-	s := t.sumLocked(u, now)
+func (t *Tracker) tellOfLocked(r *telling, u chat.UserID, before was, s sum) {
 	if s.say == sayNothing {
 		s.last = max(s.last, before.last)
 	}

@@ -13,7 +13,8 @@ const maxOwed = 10_000
 // dropped on another node, or on this one before it: graces are in memory only,
 // and the nodes that remember them may be gone too. Until a grace has passed it
 // is unsure: of those whom it does not know it says nothing, rather than
-// "offline" of somebody who is about to come back.
+// "offline" of somebody who is about to come back. So too of who says goodbye
+// meanwhile: another device may be about to.
 
 // beUnsureLocked has nobody unknown said to be offline for a grace from now.
 func (t *Tracker) beUnsureLocked(now time.Time) {

@@ -78,6 +78,49 @@ func TestAllNodesGoneAtOnce(t *testing.T) {
 	})
 }
 
+// TestGoodbyeToAnUnsureNode: whose other device is about to come back is not shown
+// offline; whose is not, and whose socket was the only one, is once the node is sure.
+func TestGoodbyeToAnUnsureNode(t *testing.T) {
+	const viewer, back, away, shut = 11, 1, 2, 3
+	onLAN(t, 3, func(l *lan) {
+		a, b, c := l.nodes[0], l.nodes[1], l.nodes[2]
+		l.restartAll()
+		time.Sleep(time.Second)
+		come(a.Tracker, viewer, viewer)
+		a.Befriended(viewer, []chat.UserID{back, away}, []chat.UserID{shut})
+		a.Watch(viewer, []chat.UserID{shut})
+		for _, u := range []chat.UserID{back, away, shut} {
+			come(b.Tracker, u, chat.SessionID(u))
+		}
+		time.Sleep(time.Second)
+		left := chat.MillisOf(time.Now())
+		for _, u := range []chat.UserID{back, away, shut} {
+			b.Left(u, chat.SessionID(u), true)
+		}
+		time.Sleep(time.Second)
+		if st := a.Befriended(viewer, []chat.UserID{back, away}, []chat.UserID{shut}); len(st) > 0 {
+			t.Errorf("an answer says %v", st)
+		}
+		come(c.Tracker, back, 100)
+		after(10 * time.Second)
+		if got := a.ear.words(viewer, back); slices.Contains(got, "offline") || len(got) == 0 {
+			t.Errorf("told %v of who came back", got)
+		}
+		if got := a.ear.words(viewer, away); !slices.Equal(got, []string{"online", "offline"}) {
+			t.Errorf("told %v of who stayed away", got)
+		}
+		for _, h := range a.ear.all() {
+			if h.state.User == away && h.state.State == "offline" && h.state.LastActiveAt/1000 != left/1000 {
+				t.Errorf("last active at %d, not %d", h.state.LastActiveAt, left)
+			}
+		}
+		// Owed since the channel was opened, and no more often for the comings and goings.
+		if got := sessionSays(a.ear, viewer, shut); !slices.Equal(got, []string{"offline"}) {
+			t.Errorf("told %v of who does not want to be seen", got)
+		}
+	})
+}
+
 // TestUnsureTellsNobodyWhoIsShutOut: what an unsure node leaves out, and when it
 // makes good for it, does not depend on who may see the user.
 func TestUnsureTellsNobodyWhoIsShutOut(t *testing.T) {
