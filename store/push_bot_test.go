@@ -81,6 +81,7 @@ func TestPersonsWebhook(t *testing.T) {
 	ch := b.direct(ann, bob)
 	b.say(ch, ann, "하나")
 	b.say(ch, ann, "둘")
+	b.quiet()
 	b.run(b.n)
 	p := b.taken(1)[0]
 	if p.Text("user") != bob.String() || p.Text("body") != "둘" || p.Payload["count"] != 2.0 || p.Payload["message"] != nil {
