@@ -27,8 +27,8 @@ type edge struct {
 	url string
 }
 
-// startEdge runs a node on two new shards; it ends with the test.
-func startEdge(t *testing.T, edit ...func(*config.Config)) *edge {
+// twoShards is the configuration of a node on two new shards.
+func twoShards(t *testing.T) config.Config {
 	t.Helper()
 	cfg, _, err := config.Load("", nil)
 	if err != nil {
@@ -38,6 +38,13 @@ func startEdge(t *testing.T, edit ...func(*config.Config)) *edge {
 	for i, dsn := range storetest.DSNs(t, 2) {
 		cfg.Shards = append(cfg.Shards, config.Shard{ID: string(rune('a' + i)), DSN: dsn})
 	}
+	return cfg
+}
+
+// startEdge runs a node on two new shards; it ends with the test.
+func startEdge(t *testing.T, edit ...func(*config.Config)) *edge {
+	t.Helper()
+	cfg := twoShards(t)
 	for _, e := range edit {
 		e(&cfg)
 	}

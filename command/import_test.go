@@ -15,17 +15,6 @@ import (
 	"gori/client/clienttest"
 )
 
-const smallLog = `=== ada [~ada@host]  has joined #lights
-[23:58] <ada> does anyone know how to dim a lamp?
-[23:59] <bo> yes, slowly
-[23:59]  * bo turns a knob
-[00:01] <ada> bo: thanks
-[00:01] <ada> 
-[00:00] <bo> caf` + "\xe9" + ` time
-this line fits no form
-[00:02] -carol:#lights- on notice
-`
-
 // importRig is a fake system with its admin's token, and a folder for logs.
 type importRig struct {
 	*clienttest.Server
@@ -57,6 +46,16 @@ func (r *importRig) file(name, text string) string {
 	return path
 }
 
+// smallLog is a log with a line of each kind.
+func (r *importRig) smallLog() string {
+	r.t.Helper()
+	text, err := os.ReadFile("irc/testdata/small.txt")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return r.file("2004-12-25.lights.raw.txt", string(text))
+}
+
 func (r *importRig) run(args ...string) (code int, out, errOut string) {
 	var o, e bytes.Buffer
 	args = append([]string{"import", "irc", "--url", r.URL, "--token-file", r.token, "--data", filepath.Join(r.dir, "none")}, args...)
@@ -76,7 +75,7 @@ func (r *importRig) imported() []client.Message {
 
 func TestImportIRC(t *testing.T) {
 	r := newImportRig(t)
-	log := r.file("2004-12-25.lights.raw.txt", smallLog)
+	log := r.smallLog()
 	r.file("2004-12-25.lights.annotation.txt", "0 0 -\n1 2 -\n1 4 -\n2 4 -\n")
 	code, out, errOut := r.run(log)
 	if code != exitOK {
@@ -162,7 +161,7 @@ func TestImportGoesOn(t *testing.T) {
 
 func TestImportStrict(t *testing.T) {
 	r := newImportRig(t)
-	log := r.file("2004-12-25.lights.raw.txt", smallLog)
+	log := r.smallLog()
 	code, _, errOut := r.run("--strict", log)
 	if code != exitFailure || !strings.Contains(errOut, log+":8: ") || len(r.Channels()) != 0 {
 		t.Fatalf("exit %d with %d channels: %s", code, len(r.Channels()), errOut)

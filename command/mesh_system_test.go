@@ -17,7 +17,6 @@ import (
 	"gori/client"
 	"gori/config"
 	"gori/reach"
-	"gori/store/storetest"
 )
 
 // meshNode is one of several nodes in this process, on the same shards.
@@ -45,14 +44,7 @@ func meshPorts(n int) []string {
 // message of the mesh.
 func startMeshNodes(t *testing.T, n int, lose func() bool) []meshNode {
 	t.Helper()
-	cfg, _, err := config.Load("", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.Store.Silence = patience
-	for i, dsn := range storetest.DSNs(t, 2) {
-		cfg.Shards = append(cfg.Shards, config.Shard{ID: string(rune('a' + i)), DSN: dsn})
-	}
+	cfg := twoShards(t)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil)) // seen when the test fails
 	if err := reach.Migrate(t.Context(), cfg, log); err != nil {
 		t.Fatal(err)

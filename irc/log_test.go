@@ -2,6 +2,7 @@ package irc
 
 import (
 	"bytes"
+	_ "embed"
 	"strings"
 	"testing"
 	"time"
@@ -10,16 +11,9 @@ import (
 )
 
 // smallLog has a line of each kind.
-const smallLog = `=== ada [~ada@host]  has joined #lights
-[23:58] <ada> does anyone know how to dim a lamp?
-[23:59] <bo> yes, slowly
-[23:59]  * bo turns a knob
-[00:01] <ada> bo: thanks
-[00:01] <ada> 
-[00:00] <bo> caf` + "\xe9" + ` time
-this line fits no form
-[00:02] -carol:#lights- on notice
-`
+//
+//go:embed testdata/small.txt
+var smallLog string
 
 // FuzzIRCLine: no line breaks the reader, and every line is either said or
 // reported.
