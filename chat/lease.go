@@ -70,7 +70,13 @@ func (l *lease) end() {
 }
 
 func (l *lease) holds(now time.Time) bool {
-	return !l.on.Load() || now.Sub(l.began).Milliseconds() <= l.until.Load() && now.UnixMilli() <= l.wall.Load()
+	return !l.on.Load() || l.over(now) <= 0
+}
+
+// over is for how many milliseconds a lease that is on has been over, by the clock
+// that says more.
+func (l *lease) over(now time.Time) int64 {
+	return max(now.Sub(l.began).Milliseconds()-l.until.Load(), now.UnixMilli()-l.wall.Load())
 }
 
 // Steady waits until this node knows what was taken away lately, and returns

@@ -35,12 +35,10 @@ func (l *lease) old(now time.Time) time.Duration {
 	if !l.on.Load() {
 		return 0
 	}
-	at := now.Sub(l.began).Milliseconds()
-	lapsed := max(at-l.until.Load(), now.UnixMilli()-l.wall.Load())
-	if lapsed >= (stoodStill - leaseFor).Milliseconds() {
+	if l.over(now) >= (stoodStill - leaseFor).Milliseconds() {
 		return leftOver
 	}
-	return time.Duration(max(0, l.taking.Load()-at)) * time.Millisecond
+	return time.Duration(max(0, l.taking.Load()-now.Sub(l.began).Milliseconds())) * time.Millisecond
 }
 
 // stood notes that the node has stood still for so long, before the lease is renewed.

@@ -145,10 +145,7 @@ func (s *System) awaitReady(ctx context.Context, nodes int) error {
 	for _, sh := range r.Shards {
 		s.shards = append(s.shards, sh.ID)
 	}
-	if err := host.AwaitReady(ctx, s.url+"/readyz"); err != nil {
-		return err
-	}
-	return nil
+	return host.AwaitReady(ctx, s.url+"/readyz")
 }
 
 // makeSmall gives the last of so many shards a disk of its own. Where that is

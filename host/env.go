@@ -11,12 +11,17 @@ import (
 	"gori/reach"
 )
 
+// settings is the configuration as last read.
+func (f *Fleet) settings() config.Config {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.cfg
+}
+
 // env is a node's environment: this one's, with what gori up decides.
 // Addresses travel here and never as arguments, which anyone on the host sees.
 func (f *Fleet) env(n *node) []string {
-	f.mu.Lock()
-	cfg := f.cfg
-	f.mu.Unlock()
+	cfg := f.settings()
 	own := append(slices.Clone(n.own),
 		"GORI_SHARDS="+config.ShardsText(asNodeConfig(f.cluster.Shards())),
 		"GORI_SHARDS_FILE="+filepath.Join(f.cluster.Dir(), ShardsFile),

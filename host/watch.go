@@ -209,9 +209,10 @@ func (f *Fleet) tellProxy(ctx context.Context) error {
 
 // state is what runs now.
 func (f *Fleet) state() Running {
+	url := URL(f.Scheme(), f.l)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := Running{PID: os.Getpid(), URL: URL(f.Scheme(), f.l), Admin: f.nodes[0].admin.Addr().String(), Shards: f.cluster.Shards(), Instances: f.cluster.Instances(), Control: f.control.Addr().String(), Roll: f.roll}
+	r := Running{PID: os.Getpid(), URL: url, Admin: f.nodes[0].admin.Addr().String(), Shards: f.cluster.Shards(), Instances: f.cluster.Instances(), Control: f.control.Addr().String(), Roll: f.roll}
 	for _, n := range f.nodes {
 		s, out := n.watch.now()
 		pid := n.proc.PID()
@@ -232,7 +233,7 @@ func (f *Fleet) Scheme() string {
 	if f.front == nil {
 		return "http"
 	}
-	return f.cfg.Proxy.Scheme()
+	return f.settings().Proxy.Scheme()
 }
 
 // keepNoted writes what runs into the data folder, now and whenever it has
